@@ -6,7 +6,7 @@ from typing import Final
 
 from llm_monitoring.access import audit, roles, sign_ins
 from llm_monitoring.access.audit import Actor
-from llm_monitoring.db import Database, in_transaction, load
+from llm_monitoring.db import Database, in_transaction, load, take_turn
 from llm_monitoring.domain import is_address
 from llm_monitoring.errors import Invalid, NotFound
 
@@ -52,6 +52,7 @@ def invite_viewer(db: Database, actor: Actor, project_id: int, email: str) -> No
         raise Invalid("email", f"{email!r} is no e-mail address", code="no_address")
 
     def work(db: Database) -> None:
+        take_turn(db, f"invitations to project {project_id}")
         if db.execute(SQL.add_invitation, {"project_id": project_id, "email": email, "most": MOST_INVITATIONS}):
             audit.record(db, actor, "viewer.add", project_id=project_id, object_id=email)
         elif len(roles.invitations(db, project_id)) >= MOST_INVITATIONS:
@@ -65,6 +66,7 @@ def withdraw_invitation(db: Database, actor: Actor, project_id: int, email: str)
     """End an invitation, and the view of the user who has the address; raises NotFound if there was none."""
 
     def work(db: Database) -> None:
+        db.one(SQL.hold_invitations, {"user_id": None, "email": email})
         if not db.execute(SQL.remove_invitation, {"project_id": project_id, "email": email}):
             raise NotFound("user", email, f"no one was invited to project {project_id} by this address")
         for user_id in sign_ins.users_of_address(db, email):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from llm_monitoring.db import Database, Row, load
+from llm_monitoring.db import Database, Row, in_transaction, load
 from llm_monitoring.errors import NotFound
 
 SQL = load("access")
@@ -42,9 +42,17 @@ def remove_viewer(db: Database, project_id: int, user_id: int) -> None:
         raise NotFound("user", user_id, f"user {user_id} is no viewer of project {project_id}")
 
 
-def accept_invitations(db: Database, user_id: int) -> int:
-    """Let a user see the projects that the user's address was invited to; return how many are new."""
-    return db.execute(SQL.accept_invitations, {"user_id": user_id})
+def accept_invitations(db: Database, user_id: int, project_id: int | None = None) -> int:
+    """Let a user see the projects that the user's address is invited to, or this one; return how many are new.
+
+    An invitation that is being withdrawn is none.
+    """
+
+    def work(db: Database) -> int:
+        db.one(SQL.hold_invitations, {"user_id": user_id, "email": None})
+        return db.execute(SQL.accept_invitations, {"user_id": user_id, "project_id": project_id})
+
+    return in_transaction(db, work)
 
 
 def invitations(db: Database, project_id: int) -> list[Row]:

@@ -9,7 +9,7 @@ from typing import Final, Literal
 from llm_monitoring.access import audit
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.access.one_time import has_form, hash_of, new_text
-from llm_monitoring.db import Database, Row, in_transaction, load
+from llm_monitoring.db import Database, Row, in_transaction, load, take_turn
 from llm_monitoring.domain import Secret
 from llm_monitoring.errors import Invalid, NotFound
 
@@ -72,6 +72,7 @@ def create(
     }
 
     def work(db: Database) -> Share:
+        take_turn(db, f"share links of user {actor.user_id}")
         row = db.one(SQL.add_share, values)
         if row is None:
             sentence = f"a user has at most {MOST_LINKS} links that are open or were made today: revoke one"

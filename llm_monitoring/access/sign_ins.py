@@ -9,7 +9,7 @@ from typing import Final
 from llm_monitoring.access import audit, sessions
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.access.one_time import has_form, hash_of, new_text
-from llm_monitoring.db import Database, in_transaction, load
+from llm_monitoring.db import Database, in_transaction, load, take_turn
 from llm_monitoring.domain import Secret
 
 SQL = load("people")
@@ -87,7 +87,12 @@ def new_link(db: Database, user_id: int, *, most_open: int | None = None) -> Sec
     """Store a link's hash and return its text; None if the user asked for `most_open` within LINK_MINUTES."""
     text = new_text()
     params = {"user_id": user_id, "link_hash": hash_of(text), "seconds": 60 * LINK_MINUTES, "most": most_open}
-    return None if db.one(SQL.add_link, params) is None else Secret(text)
+
+    def work(db: Database) -> Secret | None:
+        take_turn(db, f"sign-in links of user {user_id}")
+        return None if db.one(SQL.add_link, params) is None else Secret(text)
+
+    return in_transaction(db, work)
 
 
 def person_of_link(db: Database, text: str) -> Person | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, get_args
 
-from llm_monitoring.db import Database, Row, load
+from llm_monitoring.db import Database, Row, in_transaction, load, take_turn
 from llm_monitoring.domain import Secret
 from llm_monitoring.errors import Invalid, NotFound
 
@@ -71,19 +71,22 @@ def create(
     """
     check(db, user_id, name, scopes, project_ids, expires_at)
     text = new_text()
-    row = db.one(
-        SQL.add_token,
-        {
-            "user_id": user_id,
-            "name": name.strip(),
-            "prefix": text[:SHOWN],
-            "token_hash": hash_of(text),
-            "scopes": sorted(set(scopes)),
-            "project_ids": None if project_ids is None else sorted(set(project_ids)),
-            "expires_at": expires_at,
-            "most": MOST_TOKENS,
-        },
-    )
+    values = {
+        "user_id": user_id,
+        "name": name.strip(),
+        "prefix": text[:SHOWN],
+        "token_hash": hash_of(text),
+        "scopes": sorted(set(scopes)),
+        "project_ids": None if project_ids is None else sorted(set(project_ids)),
+        "expires_at": expires_at,
+        "most": MOST_TOKENS,
+    }
+
+    def work(db: Database) -> Row | None:
+        take_turn(db, f"tokens of user {user_id}")
+        return db.one(SQL.add_token, values)
+
+    row = in_transaction(db, work)
     if row is None:
         sentence = f"a user has at most {MOST_TOKENS} tokens that are valid or were made today: revoke one"
         raise Invalid("name", sentence, code="tokens_too_many", most=MOST_TOKENS)

@@ -24,7 +24,7 @@ from llm_monitoring.db.migrations import migrate, pending
 from llm_monitoring.db.pooler import PooledSessions, require_sessions
 from llm_monitoring.db.queries import load
 from llm_monitoring.db.row_errors import RowError, RowErrors, Stage, read_record, records
-from llm_monitoring.db.scoped import ProjectDatabase, UserDatabase, in_transaction, on_one_session, snapshot
+from llm_monitoring.db.scoped import ProjectDatabase, UserDatabase, in_transaction, on_one_session, snapshot, take_turn
 
 __all__ = [
     "RETRY_SECONDS",
@@ -65,4 +65,5 @@ __all__ = [
     "require_sessions",
     "snapshot",
     "table_holder",
+    "take_turn",
 ]

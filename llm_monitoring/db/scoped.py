@@ -96,6 +96,14 @@ def in_transaction(db: Database, work: Callable[[Database], T]) -> T:
     return db.transact(lambda transaction: work(OpenTransaction(db, transaction)))
 
 
+def take_turn(db: Database, name: str) -> None:
+    """Let other transactions that take this turn wait until the one of `db` ends.
+
+    What is counted in the next statement includes what they stored. Raises TableLocked.
+    """
+    db.one(load("database").wait_for_turn, {"name": name})
+
+
 def on_one_session(db: Database, work: Callable[[Transaction], T], lock: str | None = None) -> T:
     """Run `work` on one connection, again from the start if it is lost, while it holds the advisory lock of a name.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from llm_monitoring.db import Database, load
+from llm_monitoring.db import Database, load, take_turn
 from llm_monitoring.edits.records import By, Command
 from llm_monitoring.errors import Invalid
 
@@ -32,5 +32,8 @@ def check_prompts(db: Database, by: By, project_id: int) -> None:
 
 
 def exceeds(db: Database, by: By, statement: str, of: dict[str, int], most: int) -> bool:
-    row = None if isinstance(by, Command) else db.one(statement, of)
+    if isinstance(by, Command):
+        return False
+    take_turn(db, f"limit of {of}")
+    row = db.one(statement, of)
     return row is not None and row["found"] > most

@@ -58,6 +58,7 @@ def remove_prompts(db: Database, by: By, project_id: int, prompt_ids: Sequence[i
     """Delete prompts that were never asked, all or none; raises NotFound and NotReady."""
 
     def work(db: Database) -> None:
+        projects.hold(db, project_id)
         before = rows_of(db, project_id, prompt_ids)
         projects.remove_prompts(db, project_id, prompt_ids)
         for prompt_id, row in before.items():

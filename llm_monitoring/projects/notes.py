@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from llm_monitoring.db import Database, Row, load
 from llm_monitoring.errors import Invalid, NotFound
-from llm_monitoring.projects.store import find
+from llm_monitoring.projects.store import hold
 
 SQL = load("notes")
 
@@ -55,8 +55,8 @@ def find_note(db: Database, project_id: int, note_id: int) -> Note:
 
 
 def add_note(db: Database, project_id: int, day: date, text: str, author: tuple[AuthorKind, int | None]) -> Note:
-    """Add a note and return it; raises Invalid for a text that is empty or too long, NotFound without the project."""
-    find(db, project_id)
+    """Add a note in the caller's transaction and return it; raises NotFound, and Invalid for a text or one too many."""
+    hold(db, project_id)
     words = " ".join(text.split())
     if not words or len(words) > LONGEST_NOTE:
         sentence = f"a note has 1 to {LONGEST_NOTE} characters, not {len(words)}"
@@ -71,7 +71,8 @@ def add_note(db: Database, project_id: int, day: date, text: str, author: tuple[
 
 
 def remove_note(db: Database, project_id: int, note_id: int) -> Note:
-    """Remove a note and return it; raises NotFound."""
+    """Remove a note in the caller's transaction and return it; raises NotFound."""
+    hold(db, project_id)
     found = find_note(db, project_id, note_id)
     db.execute(SQL.remove_note, {"project_id": project_id, "id": note_id})
     return found

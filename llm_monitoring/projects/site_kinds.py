@@ -16,7 +16,7 @@ from llm_monitoring.db import Database, Row, load
 from llm_monitoring.errors import Invalid, NotFound
 from llm_monitoring.projects.definition import Project
 from llm_monitoring.projects.sites import site_problem
-from llm_monitoring.projects.store import find
+from llm_monitoring.projects.store import find, hold
 
 SQL = load("site_kinds")
 
@@ -118,8 +118,10 @@ def set_kinds(db: Database, project_id: int) -> list[Row]:
 def set_kind(db: Database, project_id: int, domain: str, kind: str) -> tuple[str, Kind | None]:
     """Set the kind of a site and of all below it; return its host and the kind that it had from a user before.
 
-    Raises NotFound without such a project, and Invalid for another kind or for what is no site of others.
+    Raises NotFound without such a project, and Invalid for another kind or for what is no site of others. Needs the
+    caller's transaction.
     """
+    hold(db, project_id)
     project = find(db, project_id)
     if kind not in SETTABLE:
         reason = "it comes from declared sites: add the site to the brand or competitor" if kind in KINDS else "unknown"
@@ -135,8 +137,11 @@ def set_kind(db: Database, project_id: int, domain: str, kind: str) -> tuple[str
 
 
 def unset_kind(db: Database, project_id: int, domain: str) -> tuple[str, Kind]:
-    """Return a site to the kind of the list; return its host and the kind that was set. Raises NotFound."""
-    find(db, project_id)
+    """Return a site to the kind of the list; return its host and the kind that was set. Raises NotFound.
+
+    Needs the caller's transaction.
+    """
+    hold(db, project_id)
     site = analysis.ascii_host(analysis.normalise_domain(domain))
     before = kind_set(db, project_id, site)
     if before is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import Lock
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -10,6 +11,9 @@ from fastapi.openapi.utils import get_openapi
 from starlette.routing import compile_path
 
 from llm_monitoring.web.problems import MEDIA_TYPE, ProblemBody
+
+MAKING: Final = Lock()
+"""The framework makes a wrong document, or none, while another thread makes one."""
 
 UNUSED: Final = ("HTTPValidationError", "ValidationError")
 PROBLEM: Final[dict[str, Any]] = {
@@ -19,20 +23,25 @@ PROBLEM: Final[dict[str, Any]] = {
 
 
 def document(app: FastAPI) -> dict[str, Any]:
-    """The document of an application; made once."""
-    if app.openapi_schema is None:
-        made = get_openapi(title=app.title, version=app.version, routes=app.routes, description=app.description)
-        for operations in made["paths"].values():
-            for operation in operations.values():
-                operation["responses"] = {
-                    status: answer for status, answer in operation["responses"].items() if status != "422"
-                } | {"default": PROBLEM}
-        schemas = made["components"]["schemas"]
-        for name in UNUSED:
-            schemas.pop(name, None)
-        schemas |= problem_schemas()
-        app.openapi_schema = made
-    return app.openapi_schema
+    """The document of an application; made once, whichever requests ask for it at the same time."""
+    with MAKING:
+        if app.openapi_schema is None:
+            app.openapi_schema = make_document(app)
+        return app.openapi_schema
+
+
+def make_document(app: FastAPI) -> dict[str, Any]:
+    made = get_openapi(title=app.title, version=app.version, routes=app.routes, description=app.description)
+    for operations in made["paths"].values():
+        for operation in operations.values():
+            operation["responses"] = {
+                status: answer for status, answer in operation["responses"].items() if status != "422"
+            } | {"default": PROBLEM}
+    schemas = made["components"]["schemas"]
+    for name in UNUSED:
+        schemas.pop(name, None)
+    schemas |= problem_schemas()
+    return made
 
 
 def problem_schemas() -> dict[str, Any]:

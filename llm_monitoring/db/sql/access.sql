@@ -147,13 +147,18 @@ WHERE project_id = %(project_id)s AND pg_catalog.lower(email COLLATE "C") = pg_c
 SELECT email, created_at FROM llm_viewer_invitations WHERE project_id = %(project_id)s ORDER BY created_at, email;
 
 -- name: accept_invitations
--- Let a user see the projects that the address was invited to.
+-- Let a user see the projects that the address is invited to, or one of them.
 INSERT INTO llm_project_viewers (project_id, user_id)
 SELECT i.project_id, u.id
 FROM users u JOIN llm_viewer_invitations i
     ON pg_catalog.lower(i.email COLLATE "C") = pg_catalog.lower(u.email::text COLLATE "C")
-WHERE u.id = %(user_id)s
+WHERE u.id = %(user_id)s AND (%(project_id)s::int IS NULL OR i.project_id = %(project_id)s)
 ON CONFLICT DO NOTHING;
+
+-- name: hold_invitations
+-- Let whoever accepts or withdraws invitations of an address, or of a user's, wait until this transaction ends.
+SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('invitations of ' || pg_catalog.lower(
+    coalesce(%(email)s::text, (SELECT u.email::text FROM users u WHERE u.id = %(user_id)s)) COLLATE "C"), 0));
 
 -- name: viewers
 -- Who sees a project besides its owner.

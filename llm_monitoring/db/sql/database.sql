@@ -104,6 +104,10 @@ SELECT set_config('llm_monitoring.user_id', %(user_id)s, FALSE),
 -- Take the lock of a name for this session, after its holder; lock_timeout limits the wait.
 SELECT pg_catalog.pg_advisory_lock(pg_catalog.hashtextextended(%(name)s, 0))
 
+-- name: wait_for_turn
+-- Take the lock of a name until this transaction ends, after its holder; lock_timeout limits the wait.
+SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(%(name)s, 0))
+
 -- name: release_lock
 -- Release the lock of a name.
 SELECT pg_catalog.pg_advisory_unlock(pg_catalog.hashtextextended(%(name)s, 0)) AS freed

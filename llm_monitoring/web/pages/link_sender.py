@@ -17,7 +17,7 @@ from typing import Final
 from llm_monitoring.access import roles, sign_ins
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.access.sign_ins import LINK_MINUTES, MOST_OPEN_LINKS
-from llm_monitoring.db import Database, UserDatabase
+from llm_monitoring.db import UserDatabase
 from llm_monitoring.errors import MonitoringError
 from llm_monitoring.notify.delivery import Message, send
 from llm_monitoring.notify.mail import can_mail, mail_target
@@ -88,9 +88,8 @@ class LinkSender:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """An address that was invited to a project, on the stores of its owner, by a session of the owner."""
+    """An address that was invited to a project, by a session of its owner."""
 
-    owner: Database
     project_id: int
     email: str
     session_id: int | None
@@ -101,8 +100,11 @@ def admit(service: Service, invitation: Invitation, language: str) -> None:
     person = sign_ins.person_of_address(service.db, invitation.email)
     if person is None or person.disabled_at is not None:
         return
-    roles.add_viewer(invitation.owner, invitation.project_id, person.id)
-    sign_ins.invite(UserDatabase(service.db, person.id), Actor("person", person.id, invitation.session_id))
+    own = UserDatabase(service.db, person.id)
+    roles.accept_invitations(own, person.id, invitation.project_id)
+    if roles.role_of(own, invitation.project_id, person.id) is None:
+        return  # it was withdrawn meanwhile
+    sign_ins.invite(own, Actor("person", person.id, invitation.session_id))
     if can_send(service):
         deliver(service, person.email, language, "")
 

@@ -95,7 +95,7 @@ def add_viewer(request: Request, here: Here, form: Sent) -> Response:
         people.invite_viewer(here.app.db, here.visitor.actor, here.project_id, email)
     except Invalid as exc:
         return page(request, here, form.refused(**errors_of(request, exc)))
-    invitation = Invitation(here.app.db, here.project_id, email, session.id if session else None)
+    invitation = Invitation(here.project_id, email, session.id if session else None)
     request.app.state.links.invite(service, invitation, page_language(request))
     return done(f"/projects/{here.project_id}/reports")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from threading import Event
 from typing import Any
 
 import pytest
@@ -135,6 +136,18 @@ def test_an_owner_does_not_learn_who_has_an_account(world: World, sent: list[Mes
     assert [] == world.db.all("SELECT * FROM llm_project_viewers")
     rows = world.db.all("SELECT object_id FROM llm_audit_log WHERE action = 'viewer.add' ORDER BY id")
     assert ["bea@example.com", "bob@example.com"] == [row["object_id"] for row in rows]
+
+
+def test_who_was_uninvited_meanwhile_is_not_let_in(world: World, sent: list[Message]) -> None:
+    """An invitation that is withdrawn before its mail is sent lets no one in, and sends no mail."""
+    cookies, path, sending = sign_in(world, world.ana), f"/projects/{world.project}/reports/viewers", Event()
+    world.app.state.links.thread.submit(sending.wait, 30)
+    post(world, path, cookies, email="bea@example.com")
+    post(world, f"{path}/remove", cookies, email="bea@example.com")
+    sending.set()
+    settled(world)
+    assert [] == world.db.all("SELECT * FROM llm_project_viewers")
+    assert [] == sent
 
 
 @pytest.mark.parametrize(("method", "status"), [("link", 200), ("oidc", 200), ("hand_off", 404)])
