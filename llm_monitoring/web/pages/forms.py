@@ -24,7 +24,7 @@ class Form:
 
     def text(self, name: str, default: str = "") -> str:
         """The field's text without spaces around it."""
-        return self.values.get(name, (default,))[-1].strip()
+        return (self.values.get(name) or (default,))[-1].strip()
 
     def all(self, name: str) -> tuple[str, ...]:
         """All values of a field that may come several times."""

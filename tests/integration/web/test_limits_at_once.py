@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date
 from threading import Barrier
 from typing import Any
@@ -22,9 +23,28 @@ from llm_monitoring.errors import Invalid, NotFound
 from llm_monitoring.projects import NewProject, NewPrompt, notes, site_kinds
 from llm_monitoring.web import document
 
-OWNER = Actor("person", 1, 1)
 ADDRESS = "bea@example.com"
 Step = Callable[[Database], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Ana's project, and whom she invites."""
+
+    owner: Actor
+    project: int
+    viewer: int
+
+
+@pytest.fixture
+def place(database_url: str) -> Place:
+    """The place of a fresh database."""
+    with Database(database_url) as db:
+        (ana, project), (bea, _) = (
+            (row["user_id"], row["id"])
+            for row in db.all("SELECT user_id, id FROM llm_monitoring_projects ORDER BY id LIMIT 2")
+        )
+    return Place(Actor("person", ana, 1), project, bea)
 
 
 def run_within(url: str, first: Step, second: Step) -> Future[Any]:
@@ -43,76 +63,95 @@ def run_within(url: str, first: Step, second: Step) -> Future[Any]:
         return found
 
 
-def add_project(db: Database, name: str) -> None:
-    edits.add_project(db, OWNER, NewProject(1, name, Entity("Zeta"), "software"))
+def add_project(db: Database, at: Place, name: str) -> None:
+    edits.add_project(db, at.owner, NewProject(at.owner.user_id, name, Entity("Zeta"), "software"))
 
 
-def ask_for_link(db: Database, name: str) -> None:
-    if sign_ins.new_link(db, 1, most_open=1) is None:
+def add_prompt(db: Database, at: Place, name: str) -> None:
+    edits.add_prompts(db, at.owner, at.project, [NewPrompt(f"¿{name}?")])
+
+
+def add_token(db: Database, at: Place, name: str) -> None:
+    tokens.create(db, at.owner.user_id, name, ["figures:read"])
+
+
+def share(db: Database, at: Place, name: str) -> None:
+    shares.create(db, at.owner, at.project, name)
+
+
+def invite(db: Database, at: Place, name: str) -> None:
+    people.invite_viewer(db, at.owner, at.project, f"{name}@example.com")
+
+
+def ask_for_link(db: Database, at: Place, name: str) -> None:
+    if sign_ins.new_link(db, at.owner.user_id, most_open=sign_ins.MOST_OPEN_LINKS) is None:
         raise Invalid("email", name)
 
 
-KINDS: dict[str, tuple[Any, str, int, Callable[[Database, str], Any]]] = {
-    "projects": (limits, "MOST_PROJECTS", 2, add_project),
-    "prompts": (limits, "MOST_PROMPTS", 3, lambda db, name: edits.add_prompts(db, OWNER, 1, [NewPrompt(f"¿{name}?")])),
-    "tokens": (tokens, "MOST_TOKENS", 1, lambda db, name: tokens.create(db, 1, name, ["figures:read"])),
-    "share links": (shares, "MOST_LINKS", 1, lambda db, name: shares.create(db, OWNER, 1, name)),
-    "invitations": (
-        people,
-        "MOST_INVITATIONS",
-        1,
-        lambda db, name: people.invite_viewer(db, OWNER, 1, f"{name}@example.com"),
-    ),
-    "sign-in links": (sign_ins, "MOST_OPEN_LINKS", 1, ask_for_link),
-    "notes": (
-        notes,
-        "MOST_NOTES",
-        1,
-        lambda db, name: notes.add_note(db, 1, date(2026, 11, 1), name, ("person", 1)),
-    ),
-    "kinds of sites": (
-        site_kinds,
-        "MOST_SET",
-        1,
-        lambda db, name: site_kinds.set_kind(db, 1, f"{name}.example", "forum"),
-    ),
-}
+def add_note(db: Database, at: Place, name: str) -> None:
+    notes.add_note(db, at.project, date(2026, 11, 1), name, ("person", at.owner.user_id))
+
+
+def set_kind(db: Database, at: Place, name: str) -> None:
+    site_kinds.set_kind(db, at.project, f"{name}.example", "forum")
 
 
 @pytest.mark.short(every=3)
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_limit_counts_what_is_being_added(database_url: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("module", "limit", "most", "add"),
+    [
+        (limits, "MOST_PROJECTS", 2, add_project),
+        (limits, "MOST_PROMPTS", 3, add_prompt),
+        (tokens, "MOST_TOKENS", 1, add_token),
+        (shares, "MOST_LINKS", 1, share),
+        (people, "MOST_INVITATIONS", 1, invite),
+        (sign_ins, "MOST_OPEN_LINKS", 1, ask_for_link),
+        (notes, "MOST_NOTES", 1, add_note),
+        (site_kinds, "MOST_SET", 1, set_kind),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_limit_counts_what_is_being_added(
+    database_url: str,
+    place: Place,
+    module: Any,
+    limit: str,
+    most: int,
+    add: Callable[[Database, Place, str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Of two requests at once that have room for one, one is refused."""
-    module, name, most, add = KINDS[kind]
-    monkeypatch.setattr(module, name, most)
-    second = run_within(database_url, lambda db: add(db, "one"), lambda db: add(db, "two"))
+    monkeypatch.setattr(module, limit, most)
+    second = run_within(database_url, lambda db: add(db, place, "one"), lambda db: add(db, place, "two"))
     assert isinstance(second.exception(), Invalid)
 
 
-def accept(db: Database) -> int:
-    return roles.accept_invitations(db, 2)
-
-
-def withdraw(db: Database) -> None:
-    people.withdraw_invitation(db, OWNER, 1, ADDRESS)
-
-
-@pytest.mark.parametrize(("first", "second"), [(accept, withdraw), (withdraw, accept)])
-def test_an_invitation_that_is_withdrawn_admits_no_one(database_url: str, first: Step, second: Step) -> None:
+@pytest.mark.parametrize("is_accepted_first", [True, False])
+def test_an_invitation_that_is_withdrawn_admits_no_one(
+    database_url: str, place: Place, *, is_accepted_first: bool
+) -> None:
     """Also when it is accepted at the same time."""
+
+    def accept(db: Database) -> None:
+        roles.accept_invitations(db, place.viewer)
+
+    def withdraw(db: Database) -> None:
+        people.withdraw_invitation(db, place.owner, place.project, ADDRESS)
+
+    steps = (accept, withdraw) if is_accepted_first else (withdraw, accept)
     with Database(database_url) as db:
-        people.invite_viewer(db, OWNER, 1, ADDRESS)
-        assert run_within(database_url, first, second).exception() is None
-        assert [] == roles.viewers(db, 1)
+        people.invite_viewer(db, place.owner, place.project, ADDRESS)
+        assert run_within(database_url, *steps).exception() is None
+        assert [] == roles.viewers(db, place.project)
 
 
-def test_a_note_is_removed_once(database_url: str) -> None:
+def test_a_note_is_removed_once(database_url: str, place: Place) -> None:
     """The second of two requests at once finds none, and leaves no record."""
     with Database(database_url) as db:
-        added = notes.add_note(db, 1, date(2026, 11, 1), "one", ("person", 1))
+        added = notes.add_note(db, place.project, date(2026, 11, 1), "one", ("person", place.owner.user_id))
 
     def remove(db: Database) -> None:
-        notes.remove_note(db, 1, added.id)
+        notes.remove_note(db, place.project, added.id)
 
     assert isinstance(run_within(database_url, remove, remove).exception(), NotFound)
 
