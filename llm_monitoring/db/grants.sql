@@ -134,6 +134,12 @@ BEGIN
     END LOOP;
 END $$;
 
+-- A server may have taken from PUBLIC the right to call functions, which each new function otherwise gives to everyone.
+GRANT EXECUTE ON FUNCTION
+    llm_ledger_spent(INTEGER, DATE), llm_ledger_reserved(INTEGER, DATE), llm_dated_prices(TEXT, TEXT),
+    llm_monitoring_align_sequence(REGCLASS, TEXT)
+TO llm_monitoring_runner, llm_monitoring_admin;
+
 -- The queue of runs on several machines, if there is one.
 DO $$
 BEGIN

@@ -74,6 +74,11 @@ BEGIN
     END LOOP;
 END $$;
 
+GRANT EXECUTE ON FUNCTION
+    llm_ledger_spent(INTEGER, DATE), llm_ledger_reserved(INTEGER, DATE), llm_dated_prices(TEXT, TEXT),
+    llm_monitoring_align_sequence(REGCLASS, TEXT)
+TO llm_monitoring_web;
+
 -- The owner of a project, whoever asks: policies of projects and of their viewers would ask each other without end.
 CREATE OR REPLACE FUNCTION llm_owner_of(project_id INTEGER) RETURNS INTEGER
 LANGUAGE sql STABLE SECURITY DEFINER AS

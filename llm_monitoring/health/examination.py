@@ -120,8 +120,11 @@ def one_by_one(*checks: tuple[str, Callable[[], Iterator[CheckResult]]]) -> Iter
     for subject, check in checks:
         results: list[CheckResult] = []
         with RowErrors().guard("examine", subject) as work:
-            for each in check():
-                results.append(each)  # noqa: PERF402 - kept one by one, as the next may raise
+            try:
+                for each in check():
+                    results.append(each)  # noqa: PERF402 - kept one by one, as the next may raise
+            except ConfigurationError as exc:  # a right that the role lacks, for example: no row is to blame
+                results.append(red(subject, f"cannot be examined: {exc}", hint(exc)))
         yield from results
         if work.error is not None:
             message = f"cannot be examined: {work.error.code}: {work.error.message}"

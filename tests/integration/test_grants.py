@@ -35,7 +35,9 @@ def execute(url: str, sql: str) -> None:
         connection.cursor().execute(sql)
 
 
-HOST = """
+UNCALLABLE = "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;"
+HOST = f"""
+    {UNCALLABLE}
     ALTER TABLE users ADD password_hash TEXT DEFAULT 'argon2id', ADD is_admin BOOLEAN DEFAULT FALSE;
     CREATE TABLE llm_chat_sessions (id SERIAL PRIMARY KEY, secret TEXT);
     INSERT INTO llm_chat_sessions (secret) VALUES ('of the host');
@@ -49,7 +51,7 @@ EARLIER_GRANTS = """
 
 @pytest.fixture
 def environment(database_url: str) -> Iterator[Environment]:
-    """An environment in the database of a host with secrets of its own; both roles have a login."""
+    """A hardened database of a host with secrets of its own; both roles have a login."""
     with open_environment(database_url) as made:
         execute(database_url, HOST)
         execute(database_url, grants())
@@ -236,6 +238,17 @@ def test_every_table_of_the_package_is_named_in_the_grants(environment: Environm
     rows = environment.db.all(
         "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'v')"
         " AND relname <> 'llm_chat_sessions' AND NOT has_any_column_privilege('llm_monitoring_admin', oid, 'SELECT')"
+    )
+    assert [] == rows
+
+
+def test_every_function_of_the_package_is_granted_to_each_role(environment: Environment) -> None:
+    """A server that lets PUBLIC call no function keeps no role from those that its statements call."""
+    rows = environment.db.all(
+        "SELECT p.oid::regprocedure::text, role FROM pg_proc p"
+        " CROSS JOIN unnest(ARRAY['llm_monitoring_runner', 'llm_monitoring_admin', 'llm_monitoring_web']) AS r (role)"
+        " WHERE p.pronamespace = current_schema()::regnamespace AND p.prorettype <> 'trigger'::regtype"
+        " AND p.proname NOT IN ('host_secret', 'llm_owner_of') AND NOT has_function_privilege(role, p.oid, 'EXECUTE')"
     )
     assert [] == rows
 

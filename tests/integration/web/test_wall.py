@@ -13,7 +13,7 @@ from llm_monitoring.access.roles import ProjectRole
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.scoped import UserDatabase
 from tests.integration.stored import Book
-from tests.integration.test_grants import as_login, execute, grants
+from tests.integration.test_grants import UNCALLABLE, as_login, execute, grants
 from tests.integration.web.test_isolation import below_projects, contents, send
 from tests.integration.web.test_results import DAYS
 from tests.integration.web.world import World, open_world, sign_in
@@ -44,7 +44,7 @@ TAGGED = {"query_text": "¿Qué CRM?", "tags": ["crm"]}
 @pytest.fixture
 def world(database_url: str) -> Iterator[World]:
     """The service on a login of the web role; Bea's project has answers and figures."""
-    execute(database_url, grants())
+    execute(database_url, UNCALLABLE + grants())
     execute(database_url, grants())  # it may be run again
     execute(database_url, "CREATE ROLE test_web LOGIN PASSWORD 'pw' IN ROLE llm_monitoring_web")
     with open_world(database_url, as_login(database_url, "web")) as made:
