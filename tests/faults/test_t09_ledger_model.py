@@ -47,6 +47,10 @@ HOST_WRITES = {
     "add": "UPDATE user_llm_api_keys SET current_month_spend = current_month_spend + 0.05 WHERE user_id = %(user)s",
     "reserved": "UPDATE user_llm_api_keys SET reserved_spend_usd = 0 WHERE user_id = %(user)s",
 }
+ENDED_RUN = """
+INSERT INTO llm_monitoring_analysis_runs (analysis_date, owner, status, finished_at)
+VALUES (now(), 'a start that balanced the accounts', 'completed', now())
+"""
 amounts = st.decimals("0.0000000001", "1.2", places=10)
 chances = st.sampled_from([False, False, False, True])
 
@@ -299,7 +303,10 @@ class Ledger(RuleBasedStateMachine):
     @precondition(lambda self: self.model.month == self.month())
     @rule(change=st.sampled_from(sorted(HOST_WRITES)), ceiling=amounts)
     def host_writes(self, change: str, ceiling: Decimal) -> None:
-        """The host changes a counter: a reset admits nothing more, and the next start puts the account right."""
+        """The host changes a counter: a reset admits nothing more, and the next start puts the account right.
+
+        That start raises every alert that is due, also after a lower limit, and its run is recorded.
+        """
         spent, reserved = self.model.spent(self.model.month), self.model.reserved(self.model.month)
         self.db.execute(HOST_WRITES[change], {"user": self.user})
         if change == "reset" and spent + reserved + ceiling > self.model.budget:
@@ -313,8 +320,8 @@ class Ledger(RuleBasedStateMachine):
             "reserved": ["reserved_changed"] * (reserved != 0),
         }
         assert expected[change] == found
-        if found:
-            self.model.raise_alerts()
+        self.model.raise_alerts()
+        self.db.execute(ENDED_RUN)
 
     @precondition(lambda self: not self.buried)
     @rule()
