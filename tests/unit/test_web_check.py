@@ -38,7 +38,8 @@ def test_a_check_without_its_right_names_what_grants_it() -> None:
     """The examination shows the command that prints the rights, blames no row, and goes on with the next check."""
 
     refused = database_that_raises(ConfigurationError("permission denied for table news", code="rights_missing"))
-    found = list(one_by_one(("news", lambda: database.outbox(refused)), ("runs", lambda: iter([green("runs", "fine")]))))
+    fine = iter([green("runs", "fine")])
+    found = list(one_by_one(("news", lambda: database.outbox(refused)), ("runs", lambda: fine)))
     fix = "`python -m llm_monitoring migrate --print-grants` prints what to grant, as the owner of the tables"
     lacking = CheckResult("news", "red", "cannot be examined: permission denied for table news", fix)
     assert [lacking, green("runs", "fine")] == found
