@@ -30,11 +30,12 @@ FILE_PATHS: Final = frozenset({"/settings/agency"})
 PROGRAM_PATHS: Final = ("/api/", "/mcp")
 MCP_PATH: Final = "/mcp"
 GIVEN_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
-ALWAYS: Final[Mapping[str, str]] = {
+DEFAULTS: Final[Mapping[str, str]] = {  # of an answer that says nothing else
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
     "Strict-Transport-Security": "max-age=31536000",
+    "Cache-Control": "no-store",
 }
 
 
@@ -149,7 +150,7 @@ class Exchange:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["X-Request-Id"] = self.id
-            for name, text in ALWAYS.items():
+            for name, text in DEFAULTS.items():
                 headers.setdefault(name, text)
         is_part = message["type"] == "http.response.body" and message.get("more_body", False)
         if not (self.is_head and is_part):

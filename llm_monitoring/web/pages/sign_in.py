@@ -104,9 +104,9 @@ def handed_over(request: Request, text: str) -> Person | None:
 
 @router.post("/sign-out")
 def sign_out(request: Request, visitor: Annotated[Visitor, signed_in()]) -> Response:
-    """End the session."""
+    """End the session; the browser forgets the pages that it would show again on the way back."""
     end_session(visitor)
-    answer = RedirectResponse(SIGN_IN, 303, {"Cache-Control": "no-store"})
+    answer = RedirectResponse(SIGN_IN, 303, {"Cache-Control": "no-store", "Clear-Site-Data": '"cache"'})
     cookies.remove(request, answer, cookies.SESSION)
     return answer
 

@@ -152,3 +152,10 @@ def test_it_serves_on_a_port_and_stops(world: World) -> None:
     server.should_exit = True
     thread.join(20)
     assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("path", ["/api/llm-monitoring/projects", "/api/llm-monitoring/me", "/healthz"])
+def test_what_names_no_other_way_is_stored_nowhere(steady_world: World, path: str) -> None:
+    """By no browser and no proxy."""
+    answer = steady_world.http.get(path, headers={"Authorization": f"Bearer {steady_world.texts['ana']}"})
+    assert (200, "no-store") == (answer.status_code, answer.headers["cache-control"])

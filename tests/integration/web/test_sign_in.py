@@ -134,6 +134,7 @@ def test_signing_out_ends_the_session(world: World) -> None:
     answer = world.open("/sign-out", cookies, method="POST")
     assert "/sign-in" == answer.headers["location"]
     assert "Max-Age=0" in answer.headers["set-cookie"]
+    assert '"cache"' == answer.headers["clear-site-data"]
     assert 403 == world.open("/sign-out", cookies, method="POST").status_code
     rows = world.db.all("SELECT action FROM llm_audit_log WHERE actor_kind = 'person' ORDER BY id")
     assert ["session.begin", "session.end"] == [row["action"] for row in rows]
