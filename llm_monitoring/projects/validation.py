@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from llm_monitoring import analysis
 from llm_monitoring.analysis import Entity
 from llm_monitoring.errors import Invalid
 from llm_monitoring.projects.locale_codes import country_problem, language_problem
@@ -88,9 +89,10 @@ def entity_problems(field: str, entity: Entity) -> dict[Problem, int]:
         text = f"{letter!r} is one letter, which any text holds: give a longer name, or count it only in its own case"
         found[problem(field, "one_letter", text, letter=letter)] = 1
     for name in (*entity.spellings, *entity.exclude):
-        if len(name) > LONGEST_NAME:
+        length = max(len(name), len(analysis.fold(name).text))  # one sign may stand for a whole sentence
+        if length > LONGEST_NAME:
             text = f"a name is at most {LONGEST_NAME} characters long: {name[:40]!r}…"
-            found[problem(field, "name_too_long", text, most=LONGEST_NAME, name=name[:40])] = len(name)
+            found[problem(field, "name_too_long", text, most=LONGEST_NAME, name=name[:40])] = length
     for site in entity.domains:
         if wrong := site_problem(site):
             found[Problem(field, wrong, f"the site {site[:80]!r} of {entity.name[:80]!r}: ")] = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from io import SEEK_END
 from typing import Any, BinaryIO, Final, cast
 
@@ -13,6 +13,9 @@ import httpx2
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 MAX_FILE_BYTES: Final = 1024 * 1024 * 1024
 CHUNK_BYTES: Final = 1024 * 1024
+INPUT_BYTES: Final = 4 * 1024  # of compressed data at a time: what follows a member in it is read again
+MOST_ENCODINGS: Final = 5  # of one body, as curl has it: each is a whole pass over it
+FILL: Final = re.compile(rb"\0*")
 ENCODINGS: Final = "gzip, deflate"  # requested, and the only ones that are read
 GZIP: Final = 16 + zlib.MAX_WBITS
 RAW_DEFLATE: Final = -zlib.MAX_WBITS
@@ -75,9 +78,14 @@ def spoil_with_left_over(response: httpx2.Response) -> None:
 
 
 def encodings(response: httpx2.Response, raw: bytes) -> list[str]:
-    """Return the encodings of a body in the order of their removal; `raw`: at least its first bytes."""
+    """Return the encodings of a body in the order of their removal; raises DecodingError if they are too many.
+
+    `raw`: at least its first bytes.
+    """
     named = [each.strip().lower() for each in response.headers.get("content-encoding", "").split(",")]
     found = [name for name in reversed(named) if name not in ("", "identity")]
+    if len(found) > MOST_ENCODINGS:
+        raise httpx2.DecodingError(f"the reply has more than {MOST_ENCODINGS} content encodings")
     return found or (["gzip"] if raw.startswith(GZIP_MARK) else [])
 
 
@@ -112,23 +120,30 @@ def deflated(raw: bytes) -> bytes:
 
 def members(raw: bytes, window: int) -> Iterator[bytes]:
     """Yield the content of every member in order: a gzip file may hold several, and zeros that fill it up."""
-    while raw:
+    start = 0
+    while start < len(raw):
         reader = zlib.decompressobj(window)
         try:
-            yield from inflated(reader, raw)
+            end = yield from inflated(reader, raw, start)
         except zlib.error as exc:
             raise httpx2.DecodingError(str(exc)) from None
         if not reader.eof:
             raise httpx2.DecodingError("the compressed reply is cut")
-        raw = reader.unused_data.lstrip(b"\0")
+        fill = FILL.match(raw, end)
+        start = fill.end() if fill else end
 
 
-def inflated(reader: Any, raw: bytes) -> Iterator[bytes]:
-    """Yield one member in bounded pieces, so that a small reply cannot exhaust the memory."""
-    while not reader.eof:
-        piece = reader.decompress(raw, CHUNK_BYTES)
-        raw = reader.unconsumed_tail
-        if piece:
-            yield piece
-        elif not raw:
-            return
+def inflated(reader: Any, raw: bytes, start: int) -> Generator[bytes, None, int]:
+    """Yield one member in bounded pieces, so that a small reply cannot exhaust the memory; return where it ends.
+
+    It is read piece by piece as well: the rest of the reply would be copied for each of its members.
+    """
+    while start < len(raw) and not reader.eof:
+        given = raw[start : start + INPUT_BYTES]
+        start += len(given)
+        while given and not reader.eof:
+            yield reader.decompress(given, CHUNK_BYTES)
+            given = reader.unconsumed_tail
+    while not reader.eof and (piece := reader.decompress(b"", CHUNK_BYTES)):
+        yield piece
+    return start - len(reader.unused_data)

@@ -20,13 +20,22 @@ from joserfc.jwk import KeySet
 
 from llm_monitoring.access.addresses import is_loopback
 from llm_monitoring.errors import ConfigurationError, MonitoringError
-from llm_monitoring.providers.transport import certificates, proxy_for
+from llm_monitoring.providers import bodies
+from llm_monitoring.providers.transport import (
+    CURRENT,
+    ENCODING_HEADERS,
+    DeadlineBackend,
+    Exchange,
+    certificates,
+    proxy_for,
+)
 from llm_monitoring.settings import Settings
 
 SCOPE: Final = "openid email"
 # signatures of the provider's own key alone: none that the client's secret could make, and not none
 ALGORITHMS: Final = ["RS256", "PS256", "ES256", "EdDSA"]
-TIMEOUT_SECONDS: Final = 10.0
+TIMEOUT_SECONDS: Final = 10.0  # of a whole request
+MOST_REPLY_BYTES: Final = 1_000_000
 LEEWAY_SECONDS: Final = 60
 KEPT_SECONDS: Final = 3600.0
 REFETCH_SECONDS: Final = 30.0  # so that tokens with made-up names of keys make few requests
@@ -160,17 +169,35 @@ class Provider:
             redirect_uri=self.callback,
             code_challenge_method="S256",
             timeout=TIMEOUT_SECONDS,
-            **connection(self.issuer),
+            trust_env=False,
+            transport=BoundedTransport(self.issuer),
         )
 
 
-def connection(issuer: str) -> dict[str, Any]:
-    """The certificates and the proxy of the environment, as for calls of AI providers.
+class BoundedTransport(httpx2.HTTPTransport):
+    """Gives whole replies of at most MOST_REPLY_BYTES that came within TIMEOUT_SECONDS, as a thread waits for them.
 
-    The library would fail on a proxy that is not used, such as ALL_PROXY with SOCKS next to HTTPS_PROXY. Raises
-    ConfigurationError if they cannot be used.
+    It has the certificates and the proxy of the environment, as calls of AI providers have: the library would fail on
+    a proxy that is not used, such as ALL_PROXY with SOCKS next to HTTPS_PROXY. Raises ConfigurationError if they
+    cannot be used.
     """
-    return {"trust_env": False, "verify": certificates(), "proxy": proxy_for(httpx2.URL(issuer))}
+
+    def __init__(self, issuer: str) -> None:
+        super().__init__(verify=certificates(), proxy=proxy_for(httpx2.URL(issuer)))
+        self._pool._network_backend = DeadlineBackend()  # noqa: SLF001 - as for calls of AI providers
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        request.headers["accept-encoding"] = bodies.ENCODINGS
+        token = CURRENT.set(Exchange(time.monotonic() + TIMEOUT_SECONDS))
+        try:
+            response = super().handle_request(request)
+            body = bodies.whole_body(response)
+        finally:
+            CURRENT.reset(token)
+        if len(body) > MOST_REPLY_BYTES:
+            raise httpx2.ReadError(f"the reply is longer than {MOST_REPLY_BYTES} bytes")
+        headers = [(name, text) for name, text in response.headers.multi_items() if name not in ENCODING_HEADERS]
+        return httpx2.Response(response.status_code, headers=headers, content=body)
 
 
 def document(client: OAuth2Client, address: str) -> Any:
@@ -197,5 +224,5 @@ def provider_of(settings: Settings, address: str | None) -> Provider | None:
         raise ConfigurationError(
             "a provider of sign-ins needs LLM_OIDC_ISSUER, LLM_OIDC_CLIENT_ID, LLM_OIDC_CLIENT_SECRET and LLM_WEB_HOST"
         )
-    connection(issuer)  # what cannot be used is reported when the service starts
+    BoundedTransport(issuer).close()  # what cannot be used is reported when the service starts
     return Provider(issuer, client_id, secret.reveal(), f"{address}/oidc/callback")

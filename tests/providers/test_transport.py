@@ -15,7 +15,7 @@ import pytest
 
 from llm_monitoring.domain import PROVIDERS, ProviderName, Secret
 from llm_monitoring.errors import ConfigurationError
-from llm_monitoring.providers import ProviderUnavailable, Reply, load_sdk, open_provider
+from llm_monitoring.providers import ProviderUnavailable, Reply, bodies, load_sdk, open_provider
 from llm_monitoring.providers.transport import certificates
 from tests.providers.server import KEY, PATHS, Handler, Server, Step, question, recorded, says
 
@@ -46,8 +46,8 @@ def test_a_second_reply_to_one_request_answers_no_other(server: Server, name: Pr
     ghost = PLAIN[name].replace(b"Holded", b"GHOST!")
     server.script(sends(form(PLAIN[name]) + form(ghost)), says(PLAIN[name]))
     provider = server.open(name)
-    bodies = [provider.send(question(name)).body for _ in range(2)]
-    assert [PLAIN[name], PLAIN[name]] == bodies
+    read = [provider.send(question(name)).body for _ in range(2)]
+    assert [PLAIN[name], PLAIN[name]] == read
     assert len(server.received) == 2
 
 
@@ -108,14 +108,37 @@ def test_compressed_replies_are_read_whole(server: Server, form: str) -> None:
         (b"\x0b\x02\x80{}\x03", "gzip"),
         (b"\x0b\x02\x80{}\x03", "br"),
         (b"\x28\xb5\x2f\xfd{}", "zstd"),
+        (COMPRESSED["gzip"][0], ", ".join(["gzip"] * 6)),
     ],
-    ids=["cut", "cut in the second", "more behind it", "deflate cut", "cut, undeclared", "not gzip", "br", "zstd"],
+    ids=["cut", "cut twice", "more behind it", "deflate cut", "cut, undeclared", "not gzip", "br", "zstd", "six times"],
 )
 def test_broken_compression_is_perhaps_billed(server: Server, body: bytes, encoding: str) -> None:
     """A reply that cannot be decompressed whole is no reply, and its call is perhaps billed."""
     with pytest.raises(ProviderUnavailable) as caught:
         sent(server, body, encoding)
     assert caught.value.billed == "maybe"
+
+
+def test_many_members_are_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of a reply is not copied for each member, which would take hours for a reply full of empty ones."""
+    given: list[int] = []
+
+    class Reader:
+        def __init__(self, window: int) -> None:
+            self.reader = decompressobj(window)
+
+        def decompress(self, data: bytes, most: int) -> bytes:
+            given.append(len(data))
+            return self.reader.decompress(data, most)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.reader, name)
+
+    decompressobj = zlib.decompressobj
+    monkeypatch.setattr(zlib, "decompressobj", Reader)
+    members = 1000 * gzip.compress(b"") + gzip.compress(b"a", mtime=0) + b"\0" * 9000 + gzip.compress(b"b")
+    assert b"ab" == bodies.decompressed("gzip", members)
+    assert max(given) <= bodies.INPUT_BYTES
 
 
 @pytest.mark.parametrize("name", PROVIDERS)

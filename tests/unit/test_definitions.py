@@ -104,6 +104,8 @@ def test_limits() -> None:
     assert "'Quipu' may have at most 50 spellings and excluded phrases" == refusal(replace(PROJECT, brand=many))
     check(replace(PROJECT, brand=Entity("q" * 255)))
     assert "at most 255 characters long" in refusal(replace(PROJECT, brand=Entity("Quipu", ("q" * 256,))))
+    assert "at most 255 characters long" in refusal(replace(PROJECT, brand=Entity("Quipu", ("\ufdfa" * 15,))))
+    check(replace(PROJECT, brand=Entity("Quipu", ("\ufdfa" * 14,))))
     check_prompt(NewPrompt("p" * 4000))
     with pytest.raises(BadInput, match="longer than 4000 characters"):
         check_prompt(NewPrompt("p" * 4001))
