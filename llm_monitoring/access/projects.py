@@ -31,11 +31,11 @@ def may_create(db: Database, user_id: int) -> bool:
     return row is not None and bool(row["may_create"])
 
 
-def archive(db: Database, project_id: int) -> None:
-    """Archive a project: it is asked no more, its rows stay, and lists leave it out."""
-    db.execute(SQL.archive_project, {"project_id": project_id, "archived": True})
+def archive(db: Database, project_id: int) -> bool:
+    """Archive a project: it is asked no more, its rows stay, and lists leave it out. False if it was archived."""
+    return db.execute(SQL.archive_project, {"project_id": project_id, "archived": True}) > 0
 
 
-def restore(db: Database, project_id: int) -> None:
-    """Restore an archived project; it is paused until someone resumes it."""
-    db.execute(SQL.archive_project, {"project_id": project_id, "archived": False})
+def restore(db: Database, project_id: int) -> bool:
+    """Restore an archived project, which is paused until someone resumes it; False if it was not archived."""
+    return db.execute(SQL.archive_project, {"project_id": project_id, "archived": False}) > 0

@@ -84,8 +84,9 @@ def archive_project(db: Database, by: By, project_id: int) -> None:
     """Archive a project: it is asked no more, and everything that was measured stays. Raises NotFound."""
 
     def work(db: Database) -> None:
-        archive.archive(db, project_id)
-        record_in_project(db, by, project_id, "project.archive")
+        projects.hold(db, project_id)
+        if archive.archive(db, project_id):
+            record_in_project(db, by, project_id, "project.archive")
 
     in_transaction(db, work)
 
@@ -94,8 +95,9 @@ def restore_project(db: Database, by: By, project_id: int) -> None:
     """Restore an archived project, which stays paused until it is resumed. Raises NotFound."""
 
     def work(db: Database) -> None:
-        archive.restore(db, project_id)
-        record_in_project(db, by, project_id, "project.restore")
+        projects.hold(db, project_id)
+        if archive.restore(db, project_id):
+            record_in_project(db, by, project_id, "project.restore")
 
     in_transaction(db, work)
 

@@ -104,11 +104,11 @@ SELECT EXISTS (SELECT FROM llm_monitoring_projects WHERE user_id = %(user_id)s)
        OR NOT EXISTS (SELECT FROM llm_project_viewers WHERE user_id = %(user_id)s) AS may_create;
 
 -- name: archive_project
--- Archive a project, which stops asking it, or restore it as a paused one.
+-- Archive a project, which stops asking it, or restore it as a paused one; no row if it is so already.
 UPDATE llm_monitoring_projects
 SET archived_at = CASE WHEN %(archived)s THEN coalesce(archived_at, now()) END,
     is_active = is_active AND NOT %(archived)s, updated_at = now()
-WHERE id = %(project_id)s;
+WHERE id = %(project_id)s AND (archived_at IS NOT NULL) <> %(archived)s;
 
 -- name: wall
 -- Whether row-level security is on, limits this login (no bypass, no owner) or others, and a token is valid.

@@ -55,6 +55,14 @@ def test_a_project_is_paused_archived_and_restored(world: World) -> None:
     assert ["project.change", "project.change", "project.archive", "project.restore"] == actions(world)
 
 
+def test_what_changes_nothing_leaves_no_record(world: World) -> None:
+    """A project is archived once and restored once, however often that is asked."""
+    path = f"/projects/{world.project}"
+    for method, address in (("DELETE", path), ("POST", f"{path}/restore")):
+        assert {200, 204} >= {world.call(method, address).status_code for _ in range(2)}
+    assert ["project.archive", "project.restore"] == actions(world)
+
+
 @pytest.mark.short(every=3)
 @pytest.mark.parametrize("fields", [{"act": "archive"}, {"act": "remove", "sure": "on"}, {}])
 def test_nothing_is_archived_by_mistake(world: World, fields: dict[str, Any]) -> None:
