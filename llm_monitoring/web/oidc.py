@@ -97,6 +97,11 @@ class Provider:
     callback: str
     documents: Documents = field(default_factory=Documents, compare=False)
 
+    @property
+    def account(self) -> tuple[str, str]:
+        """What turns are counted by."""
+        return ("oidc", self.issuer)
+
     def begin(self, flow: Flow) -> str:
         """The provider's address that a browser goes to."""
         with self.client() as client:

@@ -1,7 +1,7 @@
 """Turns of an account: how many of its requests are handled at once, so that no account takes every handler thread.
 
-An account is a user, by whichever tokens and sessions, or a share link. A request that finds no turn waits in the event
-loop, where it holds no thread.
+An account is a user, by whichever tokens and sessions, a share link, or the provider of sign-ins. A request that finds
+no turn waits in the event loop, where it holds no thread.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import logging
 from typing import Annotated, Final
 
 import httpx2
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from llm_monitoring.access import sessions, sign_ins
@@ -15,6 +15,7 @@ from llm_monitoring.web.context import Service
 from llm_monitoring.web.oidc import Flow, Provider, SignInRefused
 from llm_monitoring.web.pages.sign_in import Next, client_of, enter, take_turn
 from llm_monitoring.web.problems import Problem
+from llm_monitoring.web.turns import with_turn
 from llm_monitoring.web.visitor import own_path
 
 log = logging.getLogger(__name__)
@@ -26,13 +27,25 @@ BACK: Final = "llm_oidc_next"
 FLOW_SECONDS: Final = 600
 
 
+def provider(request: Request) -> Provider:
+    """The provider of the settings; raises Problem if there is none."""
+    found: Provider | None = request.app.state.service.oidc
+    if found is None:
+        raise Problem("not_found")
+    return found
+
+
+Chosen = Annotated[Provider, Depends(with_turn(provider))]
+"""The provider: while it does not answer, a few requests alone wait for it in a thread."""
+
+
 @router.get("")
-def begin(request: Request, next: Next = "/") -> Response:  # noqa: A002 - as the address has it
+def begin(request: Request, chosen: Chosen, next: Next = "/") -> Response:  # noqa: A002 - as the address has it
     """Send the browser to the provider."""
     take_turn(request)
     flow = Flow.new()
     try:
-        address = provider(request).begin(flow)
+        address = chosen.begin(flow)
     except (httpx2.HTTPError, ValueError, KeyError, TypeError) as exc:
         log.warning("⚠️ El proveedor de acceso no responde", extra={"event": "web.oidc_failed"})
         raise Problem("sign_in_refused") from exc
@@ -45,13 +58,14 @@ def begin(request: Request, next: Next = "/") -> Response:  # noqa: A002 - as th
 @router.get("/callback")
 def finish(
     request: Request,
+    chosen: Chosen,
     state: Annotated[str, Query(max_length=200)] = "",
     code: Annotated[str, Query(max_length=4000)] = "",
 ) -> Response:
     """Begin the session of who comes back: a user who exists, by the address that the provider has verified."""
     take_turn(request)
     service: Service = request.app.state.service
-    chosen, flow = provider(request), Flow.read(cookies.read(request, FLOW))
+    flow = Flow.read(cookies.read(request, FLOW))
     try:
         email = chosen.finish(flow, state, code) if flow else ""
     except SignInRefused as exc:
@@ -65,11 +79,3 @@ def finish(
     for name in (FLOW, BACK):
         cookies.remove(request, answer, name)
     return answer
-
-
-def provider(request: Request) -> Provider:
-    """The provider of the settings; raises Problem if there is none."""
-    found: Provider | None = request.app.state.service.oidc
-    if found is None:
-        raise Problem("not_found")
-    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -250,3 +251,12 @@ def test_no_line_of_the_log_has_a_code(world: World, provider: FakeProvider, cap
     logged = str([vars(each) for each in caplog.records if each.name != "httpx2"])
     assert "/oidc/callback" in logged
     assert [] == [each for each in (sent["code"], sent["state"], *cookies.values()) if each in logged and each != "/"]
+
+
+def test_each_request_to_the_provider_takes_a_turn(world: World, provider: FakeProvider) -> None:
+    """A provider that does not answer would otherwise keep every thread of the service."""
+    address, cookies = begin(world)
+    turns = replace(world.service.turns, at_once=0, most_waiting=0)
+    world.app.state.service = replace(world.service, turns=turns)
+    assert 429 == world.open("/oidc").status_code
+    assert 429 == world.open("/oidc/callback", cookies, params=provider.authorize(address)).status_code
