@@ -6,8 +6,9 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from threading import Event
+from typing import Final
 
 from llm_monitoring.db import RETRY_SECONDS, Database, RowErrors, migrate, require_sessions
 from llm_monitoring.keys import KeyCipher, KeyStore
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 
 SPARE_CONNECTIONS = 2  # the coordinator and a command, next to the workers
 STATEMENT_SECONDS = 300.0  # far above the longest of a large installation, and below a trigger that never ends
+WRONG_CLOCK: Final = timedelta(hours=1)  # from here on the day of this machine is not believed
 MOST_CONNECTIONS = 20  # a statement takes milliseconds of a call that takes seconds; PostgreSQL allows 100 in all
 
 
@@ -94,3 +96,19 @@ class App:
     keys: KeyStore
     settings: Settings
     errors: RowErrors = field(default_factory=RowErrors)
+
+
+def asking_day(app: App) -> date:
+    """The day that a run now asks and pays, in LLM_TIMEZONE.
+
+    It is this machine's day, as its clock starts the run, unless that clock is far from the database's: then it is the
+    database's day, which no other machine of the installation doubts.
+    """
+    ours, shared = datetime.now(UTC), app.budget.clock()
+    days = [moment.astimezone(app.settings.timezone).date() for moment in (ours, shared)]
+    if days[0] == days[1] or abs(ours - shared) < WRONG_CLOCK:
+        return days[0]
+    fields = {"event": "clock.wrong", "machine": ours.isoformat(), "database": shared.isoformat()}
+    message = "🕰️ El reloj de esta máquina (%s) no es el de la base de datos (%s): se pregunta el día %s"
+    log.warning(message, f"{ours:%Y-%m-%d %H:%M}", f"{shared.astimezone(UTC):%Y-%m-%d %H:%M}", days[1], extra=fields)
+    return days[1]

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, NoReturn, Self
 
 from llm_monitoring import registry
-from llm_monitoring.app import open_app, schedule_day
+from llm_monitoring.app import asking_day, open_app
 from llm_monitoring.domain import ProviderName, Secret, parse_usd, provider_name
 from llm_monitoring.errors import ConfigurationError, Invalid
 from llm_monitoring.keys import listing
@@ -181,7 +181,7 @@ def analyze_all_active_projects(max_workers: int = 10) -> list[dict[str, Any]]:
     """
     settings = load_settings(max_workers=max_workers)
     with open_app(settings) as app:
-        report = run_day(app, RunRequest(schedule_day(settings)))
+        report = run_day(app, RunRequest(asking_day(app)))
     return [report_dict(project) for project in report.projects]
 
 

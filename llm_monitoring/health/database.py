@@ -75,7 +75,7 @@ def access(db: Database) -> Iterator[CheckResult]:
 
 
 def clock(db: Database) -> Iterator[CheckResult]:
-    """The clock of this machine (budgets and days use it) against that of the database (locks and records use it)."""
+    """The clock of this machine (schedules and prices go by it too) against the database's (the ledger goes by it)."""
     before = datetime.now(UTC)
     row = db.one(SQL.clock)
     after = datetime.now(UTC)

@@ -13,7 +13,7 @@ from threading import Event
 from typing import Final
 
 from llm_monitoring import projects
-from llm_monitoring.app import App, open_app, schedule_day
+from llm_monitoring.app import App, asking_day, open_app, schedule_day
 from llm_monitoring.errors import MonitoringError, NotReady
 from llm_monitoring.host import check_budget_limits, get_api_keys_from_db, update_monthly_spend
 from llm_monitoring.jobs import daily_log, demo_log, terminal
@@ -70,7 +70,7 @@ def run(settings: Settings, options: Options) -> int:
         terminal.stoppable(longest_ending(settings)) as stop,
         open_app(settings, stop) as app,
     ):
-        day = options.day or schedule_day(settings)
+        day = options.day or asking_day(app)
         check_project(app, options)
         if options.dry_run:
             return dry_run(app, options, day)

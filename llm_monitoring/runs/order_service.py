@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from threading import Event, Thread
 from typing import Final
 
-from llm_monitoring.app import App, schedule_day
+from llm_monitoring.app import App, asking_day
 from llm_monitoring.db import Database, SessionLock
 from llm_monitoring.runs import orders
 from llm_monitoring.runs.daily import Executor, RunRequest, execute_locally, run_day
@@ -92,7 +92,7 @@ def serve_next(app: App, stop: Event, execute: Executor = execute_locally) -> Or
 def serve_under(app: App, stop: Event, lock: RunLock, execute: Executor) -> Order | None:
     """Serve the order that waits longest, under the run lock."""
     orders.requeue(app.db)
-    orders.cancel_before(app.db, schedule_day(app.settings))
+    orders.cancel_before(app.db, asking_day(app))
     orders.cancel_unaskable(app.db)
     order = orders.begin_next(app.db)
     if order is not None:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Literal
 
 from llm_monitoring import projects
-from llm_monitoring.app import App, schedule_day
+from llm_monitoring.app import App, asking_day
 from llm_monitoring.db import Database, Row, load
 from llm_monitoring.errors import NotReady
 from llm_monitoring.ledger import blocked_users
@@ -71,7 +71,7 @@ def preview(app: App, project_id: int) -> Preview:
 
     Raises NotReady with the code of why it cannot be asked: no budget, no usable key, a paused project.
     """
-    day = schedule_day(app.settings)
+    day = asking_day(app)
     plan = make_plan(app, [project_id], blocked_users(app.budget.standings(start_month=False)))
     problem = plan.problems.get(project_id)
     if problem is not None:
