@@ -15,7 +15,7 @@ import ssl
 import sys
 import urllib.request
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import Any
 from urllib.error import HTTPError, URLError
 
@@ -155,7 +155,12 @@ def main() -> None:
     with ThreadPoolExecutor(len(messages)) as pool:
         sent = {pool.submit(send, message, request["timeout"]): number for number, message in enumerate(messages)}
         for future in as_completed(sent):
-            print(json.dumps([sent[future], *future.result()]), flush=True)
+            print(json.dumps([sent[future], *outcome(future)]), flush=True)
+
+
+def outcome(done: Future[Outcome]) -> Outcome:
+    """The outcome of one message: an error that no one foresaw keeps back no other message's."""
+    return ("not_delivered", "", 0) if done.exception() else done.result()
 
 
 if __name__ == "__main__":

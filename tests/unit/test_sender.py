@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
@@ -194,3 +197,21 @@ def test_the_sender_trusts_the_certificates_of_the_operator(monkeypatch: pytest.
 def test_a_heartbeat_says_what_was_seen() -> None:
     """A closed port has a code of its own."""
     assert ("refused", "", 0) == sender.call("http://127.0.0.1:9/ping", 5)
+
+
+def test_an_error_of_one_message_keeps_back_no_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such as a heartbeat's service that answers with endless headers; each message has its own line."""
+
+    def call(url: str, timeout: float) -> sender.Outcome:
+        if url == "broken":
+            raise HTTPException("got more than 100 headers")
+        return None, "", 0
+
+    monkeypatch.setattr(sender, "call", call)
+    messages: list[dict[str, Any]] = [{"url": url, "lines": []} for url in ("broken", "whole")]
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps({"messages": messages, "timeout": SECONDS})))
+    sender.main()
+    printed = sorted(map(json.loads, capsys.readouterr().out.splitlines()))
+    assert [[0, "not_delivered", "", 0], [1, None, "", 0]] == printed
