@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 from llm_monitoring.access.addresses import public_address
 from llm_monitoring.access.roles import row_security
 from llm_monitoring.app import App, assemble, database_url
-from llm_monitoring.db import Database, ProjectDatabase, UserDatabase, pending
+from llm_monitoring.db import Database, ProjectDatabase, UserDatabase, pending, require_sessions
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.settings import Settings
 from llm_monitoring.web.background import Background
@@ -76,7 +76,7 @@ def open_service(settings: Settings, port: int | None = None, *, is_local: bool 
     """Open the pool for a service on `port` (PORT by default), which never migrates.
 
     One that is local serves the person who started it, who needs no wall.
-    Raises ConfigurationError if the database needs a migration.
+    Raises ConfigurationError if the database needs a migration, PooledSessions behind a pooler in transaction mode.
     """
     size = CONNECTIONS + BACKGROUND_CONNECTIONS
     with (
@@ -85,6 +85,7 @@ def open_service(settings: Settings, port: int | None = None, *, is_local: bool 
         ) as db,
         Background() as background,
     ):
+        require_sessions(db)  # in a pooler, the wall of one visitor's rows would stand around another's
         if pending(db):
             raise ConfigurationError(
                 "the database needs a migration, which the web service does not make: run `migrate`"

@@ -11,12 +11,14 @@ from threading import Thread
 import pytest
 import uvicorn
 
+from llm_monitoring.db import PooledSessions
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.settings.fields import load_settings
 from llm_monitoring.web import paging
 from llm_monitoring.web.boundary import MOST_BODY_BYTES
 from llm_monitoring.web.context import open_service
 from llm_monitoring.web.service import bounded
+from tests.integration.pooled import transaction_pooler
 from tests.integration.web.world import World
 
 
@@ -135,6 +137,14 @@ def test_a_database_that_needs_a_migration_is_refused(empty_database_url: str) -
     settings = load_settings({"DATABASE_URL": empty_database_url}, dotenv=False)
     with pytest.raises(ConfigurationError, match="migrate"), open_service(settings):
         pass
+
+
+def test_the_service_refuses_a_pooler_in_transaction_mode(database_url: str) -> None:
+    """Each statement could run in a session that is bound to another visitor's rows."""
+    with transaction_pooler(database_url) as url:
+        settings = load_settings({"DATABASE_URL": url}, dotenv=False)
+        with pytest.raises(PooledSessions, match="session mode"), open_service(settings):
+            pass
 
 
 def test_it_serves_on_a_port_and_stops(world: World) -> None:
