@@ -227,6 +227,7 @@ class Databases:
         self.url = url
         self.numbers = itertools.count(1)
         self.templates: dict[str, str] = {}
+        self.left: list[str] = []
 
     def run(self, sql: str) -> None:
         with self.administrator.cursor() as cursor:
@@ -258,10 +259,16 @@ class Databases:
 
     @contextmanager
     def clone(self, template: str) -> Iterator[str]:
+        """Give the address of a copy of a template.
+
+        It is dropped with the next one, as its sessions take a moment to end and the server would wait for them.
+        """
+        while self.left:
+            self.run(f"DROP DATABASE {self.left.pop()} WITH (FORCE)")
         name = f"test_{next(self.numbers)}"
         self.run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         yield self.address(name)
-        self.run(f"DROP DATABASE {name} WITH (FORCE)")
+        self.left.append(name)
 
 
 def fill_migrated(url: str) -> None:

@@ -16,6 +16,7 @@ from llm_monitoring.db import Database
 from llm_monitoring.distributed.queue import ChunkQueue
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.ledger.budget import Budget
+from tests.conftest import Databases
 from tests.environment import KEYS, Environment, open_environment
 from tests.integration.worker_processes import open_worker_processes
 
@@ -49,15 +50,23 @@ EARLIER_GRANTS = """
 """
 
 
+def fill_granted(url: str) -> None:
+    """Grant in the hardened database of a host with secrets of its own, over grants of its own, and once more."""
+    for sql in (HOST, grants(), EARLIER_GRANTS, grants(), grants()):
+        execute(url, sql)
+
+
+@pytest.fixture
+def database_url(databases: Databases) -> Iterator[str]:
+    """The address of a host's database with the grants."""
+    with databases.clone(databases.template("granted", fill_granted, databases.migrated())) as url:
+        yield url
+
+
 @pytest.fixture
 def environment(database_url: str) -> Iterator[Environment]:
     """A hardened database of a host with secrets of its own; both roles have a login."""
     with open_environment(database_url) as made:
-        execute(database_url, HOST)
-        execute(database_url, grants())
-        execute(database_url, EARLIER_GRANTS)
-        execute(database_url, grants())
-        execute(database_url, grants())
         for login in ("runner", "admin"):
             execute(database_url, f"CREATE ROLE test_{login} LOGIN PASSWORD 'pw' IN ROLE llm_monitoring_{login}")
         yield made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import psycopg2
 import pytest
@@ -12,11 +12,12 @@ from llm_monitoring.access import roles
 from llm_monitoring.access.roles import ProjectRole
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.scoped import UserDatabase
+from tests.conftest import Databases
 from tests.integration.stored import Book
 from tests.integration.test_grants import UNCALLABLE, as_login, execute, grants
 from tests.integration.web.test_isolation import below_projects, contents, send
 from tests.integration.web.test_results import DAYS
-from tests.integration.web.world import World, open_world, sign_in
+from tests.integration.web.world import World, open_world, sign_in, two_users
 
 WALLED = (
     "llm_monitoring_projects",
@@ -41,13 +42,16 @@ WALLED = (
 TAGGED = {"query_text": "¿Qué CRM?", "tags": ["crm"]}
 
 
+def grant(url: str) -> None:
+    execute(url, UNCALLABLE + grants())
+    execute(url, grants())  # it may be run again
+
+
 @pytest.fixture
-def world(database_url: str) -> Iterator[World]:
+def world(databases: Databases) -> Iterator[World]:
     """The service on a login of the web role; Bea's project has answers and figures."""
-    execute(database_url, UNCALLABLE + grants())
-    execute(database_url, grants())  # it may be run again
-    execute(database_url, "CREATE ROLE test_web LOGIN PASSWORD 'pw' IN ROLE llm_monitoring_web")
-    with open_world(database_url, as_login(database_url, "web")) as made:
+    template = databases.template("two_users_granted", grant, two_users(databases))
+    with databases.clone(template) as url, web_login(url) as service_url, open_world(url, service_url) as made:
         book = Book(made.db, made.foreign)
         for number in range(2):
             book.store(number, DAYS[0], "1. Quipu")
@@ -58,7 +62,14 @@ def world(database_url: str) -> Iterator[World]:
         made.db.execute("INSERT INTO llm_paced_days VALUES (2, '2026-11-02', '2026-11-01', 1, 0, 1, 1, 1, 1)")
         made.db.execute("INSERT INTO llm_paced_projects VALUES (2, '2026-11-02', 2, '{rotation}', 1, '{}', '{}', 1, 1)")
         yield made
-    execute(database_url, "DROP ROLE test_web")
+
+
+@contextmanager
+def web_login(url: str) -> Iterator[str]:
+    """The address for a login of the web role."""
+    execute(url, "CREATE ROLE test_web LOGIN PASSWORD 'pw' IN ROLE llm_monitoring_web")
+    yield as_login(url, "web")
+    execute(url, "DROP ROLE test_web")
 
 
 def test_the_service_works_within_the_wall(world: World) -> None:
