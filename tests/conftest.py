@@ -106,13 +106,19 @@ def is_long(item: pytest.Item) -> bool:
     return item.get_closest_marker("long") is not None
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Tests and imported modules live to the end: no collection of garbage has to walk over them again.
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Tests and imported modules live to the end: no collection of garbage has to walk over them, now or later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
-    A session with many of the tests that fork runs begins with the fork server: it imports while the first tests run.
-    """
-    gc.collect()
-    gc.freeze()
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """A session with many of the tests that fork runs begins with the fork server: it imports while others run."""
     forking = [item for item in session.items if item.path.parent.name in ONE_BY_ONE]
     if len(forking) >= MANY and not session.config.option.collectonly:
         from tests.fork_server import fork_server
