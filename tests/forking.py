@@ -130,7 +130,7 @@ def warm_up() -> None:
     """Import, read and compile what a run needs, so that no run does it again."""
     import llm_monitoring
     from llm_monitoring.analysis import Entity, Matcher
-    from llm_monitoring.analysis.mentions.denials import SIGNS, denials
+    from llm_monitoring.analysis.mentions.denials import denials
     from llm_monitoring.reporting import stored_figures
 
     for found in walk_packages(llm_monitoring.__path__, "llm_monitoring."):
@@ -140,7 +140,7 @@ def warm_up() -> None:
         import_module(name)
     stored_figures.code_version()
     Matcher(Entity("Quipu"), [Entity("Holded")]).analyse("1. **Quipu**\n2. Holded", [], "es")
-    for language in SIGNS:
+    for language in ("en", "es"):  # those of most answers of the tests
         denials(language)
     ask_each_provider()
 
