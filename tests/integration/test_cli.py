@@ -271,7 +271,7 @@ def test_key_from_a_prompt(cli: Cli, db: Database, ana: int) -> None:
         (("1", "openai"), " \n", "no key arrived on standard input"),
         (("1", "openai"), f"{KEY}\n{KEY}\n", "this is no API key: it must be the key alone, and this has se"),
         (("1", "openai"), KEY.encode() + b"\xf1\xff", "this is no API key: it must be one line of printable ASCII"),
-        (("1", "anthropic"), KEY, "this is a key of openai, and anthropic must not see it: store it for openai"),
+        (("1", "anthropic"), f"sk-proj-{KEY}", "this is a key of openai, and anthropic must not see it: store"),
         (("2", "openai"), KEY, "user '2' does not exist"),
     ],
 )
