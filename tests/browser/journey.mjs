@@ -20,7 +20,8 @@ await context.addCookies(Object.entries(cookies).map(([name, value]) => ({ name,
 const page = await context.newPage();
 page.setDefaultTimeout(60_000);
 const messages = [], read = [];
-page.on("console", (message) => messages.push(message.text()));
+// Chromium says as information that a sign-out has cleared its cache.
+page.on("console", (message) => message.type() === "info" || messages.push(message.text()));
 page.on("pageerror", (error) => messages.push(String(error)));
 const where = (selector) => page.locator(selector).first();
 const leading = (act) => Promise.all([page.waitForNavigation({ waitUntil: "networkidle" }), act]);
