@@ -18,6 +18,7 @@ from llm_monitoring.process import location
 USER_FILE: Final = Path(".config", "llm_monitoring", ".env")  # below the home directory
 ASSIGNMENT: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]{0,63})\s*[=:]")
 NAME_ALONE: Final = re.compile(r"\s*(?:export\s+)?((?:[A-Z0-9]+_)+[A-Z0-9]+)\s*(?:#.*)?")
+NO_TEXT: Final = "\0"
 OTHER_KEY_NAMES: Final = {
     "OPENAI_KEY": "OPENAI_API_KEY",
     "CLAUDE_API_KEY": "ANTHROPIC_API_KEY",
@@ -59,8 +60,12 @@ def read_env_file(path: Path) -> dict[str, str]:
     require_trusted(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as exc:
+    except OSError as exc:
         raise ConfigurationError(f"{path} cannot be read: {type(exc).__name__}") from exc
+    except UnicodeDecodeError:
+        text = NO_TEXT
+    if NO_TEXT in text:
+        raise ConfigurationError(f"{path} is not text in UTF-8: save it in that encoding")
     variables: dict[str, str] = {}
     for binding in parse_stream(io.StringIO(text)):
         if problem := problem_of(binding):
@@ -116,11 +121,18 @@ def require_trusted(path: Path) -> None:
 def unknown_names(names: Iterable[str], known: Iterable[str]) -> Mapping[str, str]:
     """Return the names that begin with LLM_ and are unknown, each with the most similar known one or an empty text.
 
-    So does another program's name of a provider's key, if ours is not set.
+    So are other programs' names of a provider's key and other spellings of our names, if ours is not set.
     """
     from difflib import get_close_matches
 
     names, known = set(names), list(known)
-    wrong = sorted(name for name in names if name.upper().startswith("LLM_") and name not in known)
-    others = {name: ours for name, ours in OTHER_KEY_NAMES.items() if name in names and ours not in names}
-    return {name: next(iter(get_close_matches(name.upper(), known, n=1)), "") for name in wrong} | others
+    ours = {name: OTHER_KEY_NAMES.get(spelled(name), spelled(name)) for name in sorted(names.difference(known))}
+    wrong = {name: like for name, like in ours.items() if like.startswith("LLM_")}
+    nearest = {name: next(iter(get_close_matches(like, known, n=1)), "") for name, like in wrong.items()}
+    missed = {name: like for name, like in ours.items() if like in known and like not in names}
+    return {ascii(name)[1:-1]: meant for name, meant in (nearest | missed).items()}
+
+
+def spelled(name: str) -> str:
+    """Return a name as a variable's: `$env:OPENAI-API-KEY`, which a shell or a copied text left, is OPENAI_API_KEY."""
+    return re.sub(r"[^A-Z0-9]+", "_", name.upper().removeprefix("$ENV:")).strip("_")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import Field
 from datetime import UTC, tzinfo
@@ -25,6 +26,7 @@ SWITCHED_OFF: Final = ("false", "0", "no", "off")
 SHORTEST_SECRET: Final = 32
 HOST_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 QUOTES: Final = ('"', "'")
+REFERENCE: Final = re.compile(r"\$\{\{.+\}\}|\$\{[A-Za-z_][A-Za-z0-9_.]*(:?[-?+][^}]*)?\}")
 
 
 def integer(least: int, most: int) -> Parse:
@@ -135,13 +137,24 @@ def parsed(name: str, each: Field[Any], texts: Mapping[str, str]) -> Any:
     text = texts.get(name, "").strip() or each.metadata["default"]
     if not text:
         return None
-    if len(text) > 1 and text[0] in QUOTES and text[-1] == text[0]:
-        raise ConfigurationError(f"{name} is in quotes, which are not part of the value: leave them out")
+    if problem := wrapping_of(text):
+        raise ConfigurationError(f"{name} {problem}")
     try:
         return each.metadata["parse"](text)
     except ValueError as exc:
         got = "has a value that cannot be used" if hidden(each, text) else f"is {text[:60]!r}"
         raise ConfigurationError(f"{name} {got}: it must be {exc}") from None
+
+
+def wrapping_of(text: str) -> str:
+    """Return what is not part of a value but around or inside it; empty if it is the value alone."""
+    if len(text) > 1 and text[0] in QUOTES and text[-1] == text[0]:
+        return "is in quotes, which are not part of the value: leave them out"
+    if REFERENCE.search(text):
+        return "refers to another variable (“${…}”), which nothing fills in here: write the value itself"
+    if any(unicodedata.category(character) == "Cf" for character in text):
+        return "holds an invisible character, as copied text often does: type the value again"
+    return ""
 
 
 def hidden(each: Field[Any], text: str) -> bool:

@@ -105,6 +105,32 @@ def test_other_programs_names_of_keys(tmp_path: Path, monkeypatch: pytest.Monkey
     assert {"GEMINI_API_KEY": "GOOGLE_API_KEY"} == dict(found)
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("openai_api_key", "openai_api_key"),
+        ("OPENAI-API-KEY", "OPENAI-API-KEY"),
+        ("$env:OPENAI_API_KEY", "$env:OPENAI_API_KEY"),
+        ("+OPENAI_API_KEY", "+OPENAI_API_KEY"),
+        ("\u200bOPENAI_API_KEY", r"\u200bOPENAI_API_KEY"),
+    ],
+)
+def test_our_names_in_another_spelling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, shown: str) -> None:
+    """A name that a shell or a copied text changed is reported with ours, unless ours is set too."""
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path, f"{name}=sk-1\n")
+    assert {shown: "OPENAI_API_KEY"} == dict(unknown_variables({}))
+    assert {} == dict(unknown_variables({"OPENAI_API_KEY": "sk-2"}))
+
+
+@pytest.mark.parametrize("name", ["$env:LLM_MAX_WORKERS", "LLM-MAX-WORKERS", "\ufeffLLM_MAX_WORKERS"])
+def test_our_settings_in_another_spelling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A setting under a name that is not a variable's is reported with the setting."""
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path, f"A=1\n{name}=3\n")
+    assert ["LLM_MAX_WORKERS"] == list(unknown_variables({}).values())
+
+
 def test_jobs_and_commands_warn_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, quiet: None
 ) -> None:
@@ -145,7 +171,6 @@ def test_jobs_and_commands_warn_of_them(
                 "<key>",
                 "sk-proj-xxxxxxxxxxxx",
                 "sk-your-openai-key",
-                "${OPENAI_API_KEY}",
                 "$OPENAI_API_KEY",
                 "{{key}}",
                 "changeme",
@@ -193,6 +218,41 @@ def test_any_value_in_quotes(name: str) -> None:
     """Quotes that a form or an env file kept are refused for every variable."""
     with pytest.raises(ConfigurationError, match=f"^{name} is in quotes"):
         load_settings({name: "'canary'"}, dotenv=False)
+
+
+@pytest.mark.parametrize("name", ["LLM_REPORT_DIR", "DATABASE_URL", "LLM_KEYS_ENCRYPTION_KEY", "OPENAI_API_KEY"])
+@pytest.mark.parametrize("value", ["canary${HOST}x", "${OPENAI_API_KEY}", "${canary:-1}", "${{Postgres.canary}}"])
+def test_any_value_with_a_reference(name: str, value: str) -> None:
+    """A reference to another variable that nothing fills in is refused for every variable, and not shown."""
+    with pytest.raises(ConfigurationError, match=f"^{name} refers to another variable") as caught:
+        load_settings({name: value}, dotenv=False)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["postgresql://u:pa$$w0rd@h/d", "postgresql://u:$w{x}@h/d"])
+def test_a_dollar_is_no_reference(value: str) -> None:
+    """Values with a dollar are taken as they are."""
+    assert value == load_settings({"DATABASE_URL": value}, dotenv=False).database_url
+
+
+@pytest.mark.parametrize("mark", ["\u200b", "\ufeff", "\u202a", "\u00ad"])
+@pytest.mark.parametrize(
+    ("name", "value"), [("DATABASE_URL", "postgresql://u:canary@h/d"), ("OPENAI_API_KEY", "sk-canary-0123456789")]
+)
+def test_any_value_with_an_invisible_character(name: str, value: str, mark: str) -> None:
+    """What copied text leaves in a value is refused: no one would find it in a password or a name."""
+    with pytest.raises(ConfigurationError, match=f"^{name} holds an invisible character") as caught:
+        load_settings({name: f"{value}{mark}"}, dotenv=False)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "latin-1"])
+def test_a_file_in_another_encoding(tmp_path: Path, encoding: str) -> None:
+    """A file in another encoding, such as that of `>` in Windows PowerShell, is refused with the one to save it in."""
+    path = tmp_path / ".env"
+    path.write_bytes("# año\nA=1\n".encode(encoding))
+    path.chmod(0o600)
+    assert f"{path} is not text in UTF-8: save it in that encoding" == refusal(path)
 
 
 def test_the_file_of_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
