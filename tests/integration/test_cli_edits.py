@@ -14,9 +14,7 @@ from llm_monitoring.ledger.attempts import Attempt
 from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.process.wording import PROGRAM
 from tests.admission import admits
-from tests.integration.test_cli import Cli, ana, cli, quipu
-
-__all__ = ["ana", "cli", "quipu"]
+from tests.integration.command_line import Cli
 
 
 def ask(db: Database, query_id: int) -> None:

@@ -11,7 +11,7 @@ from llm_monitoring import projects
 from llm_monitoring.access import sessions, sign_ins
 from llm_monitoring.analysis import Entity
 from llm_monitoring.db.database import Database
-from tests.integration.test_cli import Cli, cli  # noqa: F401 - a fixture
+from tests.integration.command_line import Cli
 
 LINK = re.compile(r"^http://127\.0\.0\.1:8000/sign-in/([A-Za-z0-9_-]{43})$", re.MULTILINE)
 
@@ -21,7 +21,7 @@ def db(database_url: str) -> Database:
     return Database(database_url, size=1)
 
 
-def test_an_invitation_prints_a_link(cli: Cli, db: Database) -> None:  # noqa: F811
+def test_an_invitation_prints_a_link(cli: Cli, db: Database) -> None:
     """Of a new user by address, and another one of a known user by number; each signs in once."""
     (first,) = LINK.findall(cli.done("users", "invite", "ana@agency.example"))
     (second,) = LINK.findall(cli.done("users", "invite", "1"))
@@ -31,7 +31,7 @@ def test_an_invitation_prints_a_link(cli: Cli, db: Database) -> None:  # noqa: F
         assert sign_ins.spend(db, first) is None
 
 
-def test_the_link_begins_with_the_services_name(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_the_link_begins_with_the_services_name(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first name of LLM_WEB_HOST, by https; a service that listens on every address has to have one."""
     monkeypatch.setenv("LLM_WEB_HOST", "ai.example.com, www.example.com")
     assert "https://ai.example.com/sign-in/" in cli.done("users", "invite", "ana@agency.example")
@@ -42,7 +42,7 @@ def test_the_link_begins_with_the_services_name(cli: Cli, monkeypatch: pytest.Mo
     assert "LLM_WEB_HOST" in refused.stderr
 
 
-def test_a_disabled_user_is_out_until_invited_again(cli: Cli, db: Database) -> None:  # noqa: F811
+def test_a_disabled_user_is_out_until_invited_again(cli: Cli, db: Database) -> None:
     """The sessions end and links open nothing; an invitation undoes it, and the record has every step."""
     (text,) = LINK.findall(cli.done("users", "invite", "ana@agency.example"))
     with db:
@@ -57,7 +57,7 @@ def test_a_disabled_user_is_out_until_invited_again(cli: Cli, db: Database) -> N
     assert actions == [row["action"] for row in rows]
 
 
-def test_an_agency_has_a_name_and_a_logo(cli: Cli, db: Database, tmp_path: Path) -> None:  # noqa: F811
+def test_an_agency_has_a_name_and_a_logo(cli: Cli, db: Database, tmp_path: Path) -> None:
     """Set, shown on the report, removed; a file that is no image is refused."""
     cli.done("users", "add", "ana@agency.example")
     logo = tmp_path / "logo.png"

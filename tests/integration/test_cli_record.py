@@ -15,7 +15,7 @@ from llm_monitoring.app import App, assemble
 from llm_monitoring.db import Database
 from llm_monitoring.errors import Invalid
 from llm_monitoring.settings import load_settings
-from tests.integration.test_cli import MASTER, Cli, cli  # noqa: F401 - a fixture
+from tests.integration.command_line import MASTER, Cli
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def db(database_url: str) -> Database:
 
 
 @pytest.fixture
-def project(cli: Cli) -> int:  # noqa: F811
+def project(cli: Cli) -> int:
     """Project 1 of user 1, with prompts 1 and 2."""
     cli.done("users", "add", "ana@agency.example")
     cli.done("projects", "add", "1", "Quipu", "--brand", "Quipu", "--industry", "software", "--competitor", "Sage")
@@ -39,7 +39,7 @@ def record_of(db: Database) -> list[dict[str, Any]]:
         )
 
 
-def test_a_new_project_is_recorded(cli: Cli, project: int, db: Database) -> None:  # noqa: F811
+def test_a_new_project_is_recorded(cli: Cli, project: int, db: Database) -> None:
     """With its user and prompts, as a command for the account of its user."""
     found = [(row["user_id"], row["actor_kind"], row["action"], row["project_id"]) for row in record_of(db)]
     assert [
@@ -82,7 +82,7 @@ def test_a_new_project_is_recorded(cli: Cli, project: int, db: Database) -> None
     ],
 )
 def test_an_edit_is_recorded_once(
-    cli: Cli,  # noqa: F811
+    cli: Cli,
     project: int,
     db: Database,
     command: str,
@@ -104,7 +104,7 @@ def test_an_edit_is_recorded_once(
     )
 
 
-def test_keys_are_recorded_without_their_text(cli: Cli, project: int, db: Database) -> None:  # noqa: F811
+def test_keys_are_recorded_without_their_text(cli: Cli, project: int, db: Database) -> None:
     """Stored and removed."""
     cli.done("keys", "set", "1", "openai", stdin="sk-test-abcdefghijklmnop")
     cli.done("keys", "remove", "1", "openai", "--yes")
@@ -114,7 +114,7 @@ def test_keys_are_recorded_without_their_text(cli: Cli, project: int, db: Databa
 
 
 def test_a_rotation_is_recorded_for_each_key(
-    cli: Cli,  # noqa: F811
+    cli: Cli,
     project: int,
     db: Database,
     monkeypatch: pytest.MonkeyPatch,
@@ -129,7 +129,7 @@ def test_a_rotation_is_recorded_for_each_key(
 
 
 def test_an_invitation_of_someone_new_is_recorded_with_the_user(
-    cli: Cli,  # noqa: F811
+    cli: Cli,
     db: Database,
 ) -> None:
     """Both are for the new account."""
@@ -137,7 +137,7 @@ def test_an_invitation_of_someone_new_is_recorded_with_the_user(
     assert [(1, "user.add"), (1, "person.invite")] == [(row["user_id"], row["action"]) for row in record_of(db)]
 
 
-def test_imports_are_recorded(cli: Cli, project: int, db: Database, tmp_path: Path) -> None:  # noqa: F811
+def test_imports_are_recorded(cli: Cli, project: int, db: Database, tmp_path: Path) -> None:
     """Each competitor that is new, and the number of new prompts."""
     (tmp_path / "rivals.csv").write_text("name\nHolded\nSage\nAnfix\n")
     cli.done("competitors", "import", "1", str(tmp_path / "rivals.csv"), "--yes")
@@ -160,13 +160,13 @@ def test_imports_are_recorded(cli: Cli, project: int, db: Database, tmp_path: Pa
         "users edit 1 ana@agency.example",
     ],
 )
-def test_what_changes_nothing_leaves_no_record(cli: Cli, project: int, db: Database, command: str) -> None:  # noqa: F811
+def test_what_changes_nothing_leaves_no_record(cli: Cli, project: int, db: Database, command: str) -> None:
     """A value that is there already."""
     cli.done(*command.split())
     assert ["user.add", "project.create", "prompts.add"] == [row["action"] for row in record_of(db)]
 
 
-def test_a_project_that_changes_hands_is_in_both_records(cli: Cli, project: int, db: Database) -> None:  # noqa: F811
+def test_a_project_that_changes_hands_is_in_both_records(cli: Cli, project: int, db: Database) -> None:
     """Each user sees it."""
     cli.done("users", "add", "bea@agency.example")
     cli.done("projects", "edit", "1", "--user", "2")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.environment import Environment
+from tests.integration.one_run import no_waiting, run
 from tests.integration.test_row_errors import answered, four_projects
-from tests.integration.test_runner import no_waiting, run
 
 __all__ = ["no_waiting"]
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_cli import Cli, ana, cli, quipu  # noqa: F401 - fixtures
+from tests.integration.command_line import Cli
 
 SHEET = 'query,language,type,tags\n"¿Cuál, si hay?",es,general,Precios|pymes\n¿Y para autónomos?,,,\n'
 
 
-def tags_of(cli: Cli) -> dict[str, list[str]]:  # noqa: F811
+def tags_of(cli: Cli) -> dict[str, list[str]]:
     return {row["query_text"]: row["tags"] for row in cli.json("queries", "list", "1")}
 
 
-def test_tags_are_imported_and_exported(cli: Cli, quipu: int, tmp_path: Path) -> None:  # noqa: F811
+def test_tags_are_imported_and_exported(cli: Cli, quipu: int, tmp_path: Path) -> None:
     """What is exported is read again: nothing is new."""
     (tmp_path / "a.csv").write_text(SHEET, encoding="utf-8")
     assert "precios, pymes" in cli.done("queries", "import", "1", str(tmp_path / "a.csv"), "--dry-run")
@@ -29,7 +29,7 @@ def test_tags_are_imported_and_exported(cli: Cli, quipu: int, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("tags", ["a" * 51, "|".join(f"t{n}" for n in range(21))], ids=["long", "many"])
-def test_a_line_with_wrong_tags_is_named(cli: Cli, quipu: int, tmp_path: Path, tags: str) -> None:  # noqa: F811
+def test_a_line_with_wrong_tags_is_named(cli: Cli, quipu: int, tmp_path: Path, tags: str) -> None:
     """And nothing is stored."""
     (tmp_path / "a.csv").write_text(f"query,tags\nUno,x\nDos,{tags}\n", encoding="utf-8")
     assert "line 3" in cli.refused("queries", "import", "1", str(tmp_path / "a.csv"), "--yes")
@@ -38,14 +38,14 @@ def test_a_line_with_wrong_tags_is_named(cli: Cli, quipu: int, tmp_path: Path, t
 
 @pytest.mark.short(every=2)
 @pytest.mark.parametrize("title", ["tag", "Etiquetas", "Schlagwörter", "étiquettes"])
-def test_the_column_of_tags_is_known_in_other_languages(cli: Cli, quipu: int, tmp_path: Path, title: str) -> None:  # noqa: F811
+def test_the_column_of_tags_is_known_in_other_languages(cli: Cli, quipu: int, tmp_path: Path, title: str) -> None:
     """By its title."""
     (tmp_path / "a.csv").write_text(f"query,{title}\nUno,Precios; pymes\n", encoding="utf-8")
     cli.done("queries", "import", "1", str(tmp_path / "a.csv"), "--yes")
     assert {"Uno": ["precios", "pymes"]} == tags_of(cli)
 
 
-def test_a_paused_prompt_comes_back_paused(cli: Cli, quipu: int, tmp_path: Path) -> None:  # noqa: F811
+def test_a_paused_prompt_comes_back_paused(cli: Cli, quipu: int, tmp_path: Path) -> None:
     """In a copy of the project too: nothing is asked and paid that was not."""
     cli.done("queries", "add", "1", "Uno", "Dos")
     cli.done("queries", "pause", "1", "2")
@@ -56,14 +56,14 @@ def test_a_paused_prompt_comes_back_paused(cli: Cli, quipu: int, tmp_path: Path)
     assert {"Uno": True, "Dos": False} == active(cli, "2")
 
 
-def test_active_is_read_as_spreadsheets_write_it(cli: Cli, quipu: int, tmp_path: Path) -> None:  # noqa: F811
+def test_active_is_read_as_spreadsheets_write_it(cli: Cli, quipu: int, tmp_path: Path) -> None:
     """In the language of who uses them; an empty cell is an active prompt."""
     (tmp_path / "a.csv").write_text("prompt;Activa\nA;VERDADERO\nB;FALSO\nC;sí\nD;No\nE;\nF;WAHR\nG;FALSCH\n", "utf-8")
     cli.done("queries", "import", "1", str(tmp_path / "a.csv"), "--yes")
     assert dict(zip("ABCDEFG", (True, False, True, False, True, True, False), strict=True)) == active(cli, "1")
 
 
-def test_a_line_that_is_neither_active_nor_paused_is_named(cli: Cli, quipu: int, tmp_path: Path) -> None:  # noqa: F811
+def test_a_line_that_is_neither_active_nor_paused_is_named(cli: Cli, quipu: int, tmp_path: Path) -> None:
     """And nothing is stored."""
     (tmp_path / "a.csv").write_text("prompt,active\nUno,true\nDos,perhaps\n", encoding="utf-8")
     refused = cli.refused("queries", "import", "1", str(tmp_path / "a.csv"), "--yes")
@@ -71,7 +71,7 @@ def test_a_line_that_is_neither_active_nor_paused_is_named(cli: Cli, quipu: int,
     assert {} == active(cli, "1")
 
 
-def active(cli: Cli, project: str) -> dict[str, bool]:  # noqa: F811
+def active(cli: Cli, project: str) -> dict[str, bool]:
     return {row["query_text"]: row["is_active"] for row in cli.json("queries", "list", project)}
 
 
@@ -79,8 +79,8 @@ HARD = ["=¿Cuál es mejor?", "-¿Y barato?", "@quipu, ¿vale la pena?", "'=1+1 
 
 
 def test_prompts_that_a_spreadsheet_would_run_come_back_as_they_were(
-    cli: Cli,  # noqa: F811
-    quipu: int,  # noqa: F811
+    cli: Cli,
+    quipu: int,
     tmp_path: Path,
 ) -> None:
     """The sheet guards them with apostrophes, and the import takes away exactly these."""
@@ -94,7 +94,7 @@ def test_prompts_that_a_spreadsheet_would_run_come_back_as_they_were(
 
 
 @pytest.mark.parametrize("text", ['"Best" CRM?\nWhich one?\n', 'Is "X" good?\n"Y" or Z?\n'])
-def test_lines_that_are_no_csv_are_prompts(cli: Cli, quipu: int, tmp_path: Path, text: str) -> None:  # noqa: F811
+def test_lines_that_are_no_csv_are_prompts(cli: Cli, quipu: int, tmp_path: Path, text: str) -> None:
     """A line that begins with a quoted word is a prompt as any other."""
     (tmp_path / "a.txt").write_text(text, encoding="utf-8")
     cli.done("queries", "import", "1", str(tmp_path / "a.txt"), "--yes")

@@ -8,7 +8,7 @@ from llm_monitoring.answers import retention
 from llm_monitoring.db.database import Database, Row
 from llm_monitoring.db.row_errors import RowErrors
 from tests.environment import Environment
-from tests.integration.test_runner import PROMPTS, run
+from tests.integration.one_run import PROMPTS, run
 
 SAVED = "SELECT * FROM llm_call_attempts ORDER BY id"
 FIGURES = """SELECT brand_mentioned, mention_count, mention_contexts, position_in_list, sources, competitors_mentioned,

@@ -19,7 +19,7 @@ from llm_monitoring.runs import held_work
 from llm_monitoring.runs.dispatcher import WorkItem
 from llm_monitoring.runs.executor import TaskExecutor
 from tests.environment import Environment
-from tests.integration.test_runner import PROMPTS, TODAY, fault, no_waiting, run, states
+from tests.integration.one_run import PROMPTS, TODAY, fault, no_waiting, run, states
 
 __all__ = ["no_waiting"]
 

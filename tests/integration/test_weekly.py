@@ -1,15 +1,12 @@
-"""The weekly check against loopback providers with realistic lists: what it registers, announces and leaves alone."""
+"""The weekly check against loopback providers with realistic lists: what it registers, refuses and leaves alone."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,76 +19,12 @@ from llm_monitoring.domain import PROVIDERS, Secret
 from llm_monitoring.errors import BadInput
 from llm_monitoring.jobs import weekly
 from llm_monitoring.keys import listing
-from llm_monitoring.ledger.budget import Budget
 from llm_monitoring.model_review import check as model_check
 from llm_monitoring.providers import BadResponse, ProviderUnavailable
-from llm_monitoring.registry import admin
-from llm_monitoring.registry.admin import Author
 from llm_monitoring.settings.fields import load_settings
-from tests.environment import KEYS, Environment, open_environment
+from tests.environment import KEYS
 from tests.fork_server import ROOT
-
-TEXT_MODELS = (Path(__file__).parent / "text_models.txt").read_text("utf-8").split("\n")[:-1]
-STEADY = "gpt-6-luna"  # approved from the start, and not the current one
-CURRENT = "gpt-6.1-terra"
-
-
-@dataclass
-class Check:
-    """Runs the weekly job in this process."""
-
-    environment: Environment
-    capsys: pytest.CaptureFixture[str]
-
-    def run(self, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
-        """The exit code and the events that went to standard output."""
-        self.capsys.readouterr()
-        code = weekly.main(arguments)
-        output = self.capsys.readouterr().out
-        self.environment.output.append(output)
-        return code, [json.loads(line) for line in output.splitlines()]
-
-    def good(self, *arguments: str) -> list[dict[str, Any]]:
-        code, events = self.run(*arguments)
-        assert 0 == code, events
-        assert "🎉 MODEL CHECK COMPLETED SUCCESSFULLY" == events[-1]["message"], events
-        return events
-
-    def change(self, provider: str, **changes: Any) -> None:
-        """Change a provider's list of models."""
-        self.environment.server.models.change(provider, **changes)
-
-    def fail(self, provider: str, **action: Any) -> None:
-        rule = {"match": {"provider": provider, "route": "models"}, "action": action}
-        self.environment.server.faults.set([rule])
-
-    def registry(self) -> dict[str, dict[str, Any]]:
-        rows = self.environment.rows("SELECT * FROM llm_model_registry")
-        return {f"{row['llm_provider']} {row['model_id']}": row for row in rows}
-
-
-@pytest.fixture
-def check(
-    database_url: str, quiet: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Check]:
-    """The job with an operator's key for every provider, on a fresh database."""
-    with open_environment(database_url) as environment:
-        for name, value in environment.variables({"LLM_LOG_FORMAT": "json", "LLM_LOG_LEVEL": "INFO"}).items():
-            monkeypatch.setenv(name, value)
-        for provider, key in KEYS.items():
-            monkeypatch.setenv(f"{provider.upper()}_API_KEY", key)
-        monkeypatch.chdir(tmp_path)
-        yield Check(environment, capsys)
-
-
-def messages(events: list[dict[str, Any]], level: str | None = None, event: str | None = None) -> list[str]:
-    return [each["message"] for each in events if level in (None, each["level"]) and event in (None, each["event"])]
-
-
-def untouched(before: Mapping[str, Any], after: Mapping[str, Any], provider: str) -> bool:
-    return [row for name, row in before.items() if name.startswith(provider)] == [
-        row for name, row in after.items() if name.startswith(provider)
-    ]
+from tests.integration.weekly_check import STEADY, TEXT_MODELS, Check, messages, untouched
 
 
 def test_exactly_the_text_models_are_registered(check: Check) -> None:
@@ -252,206 +185,6 @@ def test_a_users_key_asks_where_the_operator_has_none(check: Check, monkeypatch:
     assert "user 2" == listed["key_of"]
     assert Decimal(0) == check.environment.billed()
     assert [] == check.environment.leaks()
-
-
-@pytest.mark.ci
-def test_a_model_that_vanishes_is_announced_once(check: Check) -> None:
-    """Missing from two checks in a row is reported at the second, once; failures in between do not count."""
-    check.good()
-    check.change("openai", remove=[STEADY])
-    first = check.good()
-    check.fail("openai", kind="status", status=500)
-    failed = check.good()
-    check.environment.server.faults.set([])
-    second, third = check.good(), check.good()
-    line = f"👋 openai/{STEADY} ya no aparece en la lista del proveedor (dos comprobaciones seguidas)"
-    assert [0, 0, 1, 0] == [messages(events, "warn").count(line) for events in (first, failed, second, third)]
-    assert (True, 3) == tuple(check.registry()[f"openai {STEADY}"][name] for name in ("is_available", "missing_checks"))
-
-
-@pytest.mark.ci
-def test_a_model_that_comes_back_is_no_longer_missed(check: Check) -> None:
-    """A miss is forgotten when the model is listed again; an announced one is reported as back and announced again."""
-    listed = check.environment.server.models.find("openai", STEADY)
-    assert listed is not None
-    check.good()
-    counts = []
-    for gone in (True, False, True, True, False, True, True):
-        check.change("openai", **({"remove": [STEADY]} if gone else {"add": [listed]}))
-        events = check.good("--provider", "openai")
-        counts.append([len(messages(events, event=f"model.{each}")) for each in ("going", "back")])
-    # retirements that come anyway are reported at the first of these checks
-    assert [[0, 0], [0, 0], [1, 0], [0, 1], [0, 0], [1, 0]] == counts[1:]
-
-
-def test_the_current_model_vanishing_is_an_error_until_another_answers(check: Check) -> None:
-    """The error names a priced successor, comes at every check, switches nothing, and the daily run works on."""
-    check.good()
-    check.change("openai", remove=[CURRENT])
-    early, error, again = check.good(), check.good(), check.good()
-    lines = [messages(events, "error") for events in (early, error, again)]
-    assert [] == lines[0]
-    assert lines[1] == lines[2]
-    expected = (
-        f"❌ openai/{CURRENT}, el modelo actual, ya no aparece en la lista del proveedor (dos comprobaciones "
-        f"seguidas). Sucesor con precio: openai/{STEADY}; "
-        f"cámbielo con `python -m llm_monitoring models activate openai {STEADY}`"
-    )
-    assert [expected] == lines[1]
-    assert check.registry()[f"openai {CURRENT}"]["is_current"]
-    check.environment.add_project(
-        check.environment.add_user("a@example.com", ["openai"]), ["¿Qué programa recomiendas?"], ["openai"]
-    )
-    code, output = check.environment.run()
-    assert 0 == code, output
-    assert 1 == check.environment.count("llm_monitoring_results"), output
-    check.change("openai", retire=[CURRENT])
-    check.environment.rows("DELETE FROM llm_monitoring_results RETURNING id")
-    assert 1 == check.environment.run()[0]
-
-
-@pytest.mark.ci
-def test_a_retirement_within_30_days_is_announced(check: Check) -> None:
-    """An end within 30 days is reported once, for the current model as an error; one taken back is forgotten."""
-    listed = {
-        name: check.environment.server.models.find("anthropic", name)
-        for name in ("claude-sonnet-5-5", "claude-haiku-5-5")
-    }
-    now = datetime.now(UTC)
-    check.good()
-    for name, days in (("claude-sonnet-5-5", 29), ("claude-haiku-5-5", 31)):
-        end = (now + timedelta(days=days)).isoformat()
-        check.change("anthropic", add=[{**(listed[name] or {}), "lifecycle": "deprecated", "retires_at": end}])
-    events = check.good()
-    day = f"{now + timedelta(days=29):%Y-%m-%d}"
-    expected = (
-        f"❌ anthropic/claude-sonnet-5-5, el modelo actual, se retira el {day}. Sucesor con precio: "
-        "anthropic/claude-haiku-5-5; cámbielo con `python -m llm_monitoring models activate anthropic claude-haiku-5-5`"
-    )
-    assert [expected] == messages(events, "error")
-    check.change("anthropic", add=[listed["claude-sonnet-5-5"]])
-    events = check.good()
-    assert [] == messages(events, "error")
-    assert 1 == len(messages(events, event="model.back"))
-
-
-@pytest.mark.ci
-def test_an_alias_that_was_never_listed_is_not_missed(check: Check) -> None:
-    """An alias with a listed dated model, and an id that the list's filter drops, are not missing."""
-    check.environment.rows(
-        "INSERT INTO llm_model_registry (llm_provider, model_id) VALUES ('perplexity', 'openai/gpt-6.1-sol'), "
-        "('openai', 'gpt-0-bygone') RETURNING id"
-    )
-    for _ in range(3):
-        check.good()
-    missed = {name for name, row in check.registry().items() if row["missing_checks"]}
-    assert {"openai gpt-0-bygone"} == missed
-    assert "anthropic claude-haiku-4-5" in check.registry()
-
-
-@pytest.mark.ci
-def test_a_price_that_rises_is_announced_with_its_day(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On the sixth of December the check says what begins on the first of January, and what an admin can do."""
-    monkeypatch.setattr(Budget, "pricing_times", lambda self: (datetime(2026, 12, 6, tzinfo=UTC),))
-    (line,) = messages(check.good(), "warn", "model.price_changes")
-    assert line.startswith(
-        "📅 google/gemini-3.8-flash: cambia de precio el 2027-01-01 (UTC): entrada $0.75 → $1.5, salida $3.75 → $7.5, "
-        "entrada en caché $0.075 → $0.15, "
-    )
-
-
-@pytest.mark.ci
-def test_a_rise_that_has_begun_is_said_until_it_is_decided(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After its day a known rise is said at every check, and no more once an admin has decided."""
-    monkeypatch.setattr(Budget, "pricing_times", lambda self: (datetime(2027, 1, 3, tzinfo=UTC),))
-    before = messages(check.good(), "warn", "model.price_changes")
-    check.environment.rows(
-        "UPDATE llm_model_registry SET priced_on = '2027-01-03' WHERE llm_provider = 'google' RETURNING id"
-    )
-    after = messages(check.good(), "warn", "model.price_changes")
-    assert ["💱 google/gemini-3.8-flash: cambió de precio el 2027-01-01"] == [
-        each.partition(" (UTC)")[0] for each in before
-    ]
-    assert [] == after
-
-
-@pytest.mark.ci
-def test_the_check_keeps_what_the_list_says_of_later_prices(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A rise that is not in the database yet comes in with its day; one that the list no longer names goes."""
-    monkeypatch.setattr(Budget, "pricing_times", lambda self: (datetime(2026, 12, 6, tzinfo=UTC),))
-    check.environment.rows(
-        "UPDATE llm_model_prices SET valid_from = '2026-12-24' WHERE model_id = 'gemini-3.8-flash' RETURNING id"
-    )
-    check.good()
-    rows = check.environment.rows("SELECT valid_from, source FROM llm_model_prices WHERE model_id = 'gemini-3.8-flash'")
-    assert [(date(2027, 1, 1), "library")] == [(row["valid_from"], row["source"]) for row in rows]
-
-
-def test_price_drift_is_told_with_both_figures(check: Check) -> None:
-    """A price that is not the list's is reported if its model is approved, however small the difference."""
-    check.environment.rows(
-        "UPDATE llm_model_registry SET cost_per_1m_input_tokens = CASE model_id WHEN 'gpt-6.1-terra' THEN 0.989 "
-        "WHEN 'gpt-6-luna' THEN 0.0999 ELSE 99 END WHERE llm_provider = 'openai' RETURNING id"
-    )
-    check.environment.rows(
-        "UPDATE llm_model_registry SET price_tiers = '[]', cost_per_1k_searches = 5 "
-        "WHERE model_id = 'claude-haiku-5-5' RETURNING id"
-    )
-    lines = messages(check.good(), "warn", "model.price_drift")
-    terra = "💱 openai/gpt-6.1-terra: precio de entrada, $0.989 en el registro y $1 según genai-prices 0.2.3: openai"
-    luna = "💱 openai/gpt-6-luna: precio de entrada, $0.0999 en el registro y $0.1 según genai-prices 0.2.3: openai"
-    haiku = "💱 anthropic/claude-haiku-5-5: precio de {}, ${} en el registro y ${} según genai-prices 0.2.3: anthropic"
-    tiers = (
-        ("escritura de caché", "0.125", "0.625"),
-        ("escritura de caché de una hora", "0.2", "1"),
-        ("entrada en caché", "0.01", "0.05"),
-        ("entrada", "0.1", "0.5"),
-        ("salida", "0.5", "2.5"),
-    )
-    assert lines == [
-        f"{terra} gpt-6.1-terra",
-        f"{luna} gpt-6-luna",
-        f"{haiku} claude-haiku-5-5".format("1.000 búsquedas", "5", "10"),
-        *(f"{haiku} claude-haiku-5-5".format(f"{name} por encima de 100000 tokens", *usd) for name, *usd in tiers),
-    ]
-
-
-@pytest.mark.short(every=2)
-@pytest.mark.parametrize("validated", [True, False])
-def test_automatic_switching(check: Check, monkeypatch: pytest.MonkeyPatch, *, validated: bool) -> None:
-    """LLM_AUTO_SWITCH_MODELS replaces a retiring current model, only by an approved, priced and validated one."""
-    monkeypatch.setenv("LLM_AUTO_SWITCH_MODELS", "true")
-    if validated:
-        row = admin.find(check.environment.db, "openai", STEADY)
-        admin.mark_validated(check.environment.db, row, Author("test", "it answered"))
-    check.good()
-    check.change("openai", retire=[CURRENT])
-    check.good()
-    events = check.good()
-    current = check.environment.rows(
-        "SELECT model_id FROM llm_model_registry WHERE llm_provider = 'openai' AND is_current"
-    )
-    line = f"🔁 openai: el modelo actual pasa de {CURRENT} a {STEADY} (LLM_AUTO_SWITCH_MODELS)"
-    assert (STEADY if validated else CURRENT) == current[0]["model_id"]
-    assert ([line] if validated else []) == messages(events, "warn", "model.switched")
-    if validated:
-        latest = admin.history(check.environment.db, "openai", STEADY, 1)[0]
-        assert "weekly_check" == latest["changed_by"]
-        assert f"LLM_AUTO_SWITCH_MODELS: {CURRENT} is going (missing)" == latest["reason"]
-        assert {"is_current": [False, True]} == latest["changes"]
-
-
-@pytest.mark.ci
-def test_without_the_setting_nothing_is_switched(check: Check) -> None:
-    """A validated successor is named and waits for a person."""
-    row = admin.find(check.environment.db, "openai", STEADY)
-    admin.mark_validated(check.environment.db, row, Author("test", "it answered"))
-    check.good()
-    check.change("openai", retire=[CURRENT])
-    check.good()
-    events = check.good()
-    assert 1 == len(messages(events, "error"))
-    assert check.registry()[f"openai {CURRENT}"]["is_current"] is True
 
 
 def test_a_dry_run_changes_nothing(check: Check) -> None:

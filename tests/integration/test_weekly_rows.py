@@ -17,9 +17,7 @@ from llm_monitoring.model_review.suggested_prices import SuggestedPrice
 from llm_monitoring.providers import ModelInfo
 from llm_monitoring.registry import PriceEntry
 from llm_monitoring.settings.fields import Settings
-from tests.integration.test_weekly import Check, check, messages
-
-__all__ = ["check"]
+from tests.integration.weekly_check import Check, messages
 
 REFUSE = """
 CREATE FUNCTION refuse() RETURNS TRIGGER LANGUAGE plpgsql AS
