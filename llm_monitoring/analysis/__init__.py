@@ -23,7 +23,7 @@ from llm_monitoring.process.late_names import late_names
 
 if TYPE_CHECKING:
     from llm_monitoring.analysis.answer import Matcher, analyse
-    from llm_monitoring.analysis.mentions.vocabulary import compile_vocabulary
+    from llm_monitoring.analysis.mentions.vocabulary import compile_hosts
     from llm_monitoring.analysis.name_doubts import Doubt, cased_key, common_words, doubts, key
     from llm_monitoring.analysis.sources import Source, owner_of_source, page_key
     from llm_monitoring.analysis.text.domains import entry_of_host, normalise_domain
@@ -34,7 +34,7 @@ else:
         __name__,
         {
             "answer": "Matcher analyse",
-            "mentions.vocabulary": "compile_vocabulary",
+            "mentions.vocabulary": "compile_hosts",
             "name_doubts": "Doubt cased_key common_words doubts key",
             "sources": "Source owner_of_source page_key",
             "text.domains": "entry_of_host normalise_domain",
@@ -60,7 +60,7 @@ __all__ = [
     "ascii_host",
     "cased_key",
     "common_words",
-    "compile_vocabulary",
+    "compile_hosts",
     "doubts",
     "entry_of_host",
     "fold",

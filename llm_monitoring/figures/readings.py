@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 from llm_monitoring import analysis
@@ -61,11 +62,15 @@ class Readings:
     kept: int = 0
     left_out: int = 0
     looked_at: int = 0
-    matcher: analysis.Matcher = field(init=False)
     former: dict[str | None, Row | None] = field(default_factory=dict)
+    compiled: analysis.Matcher | None = field(init=False, default=None)
 
-    def __post_init__(self) -> None:
-        self.matcher = analysis.Matcher(self.project.brand, self.project.competitors)
+    @property
+    def matcher(self) -> analysis.Matcher:
+        """The matcher of the present names, compiled for the first row that needs it: most pages have none."""
+        if self.compiled is None:
+            self.compiled = analysis.Matcher(self.project.brand, self.project.competitors)
+        return self.compiled
 
     def usable(self, rows: Sequence[Row]) -> list[Row]:
         """Return the rows with present readings, in their order, without those that no figure may rest on.
@@ -149,25 +154,26 @@ def same_names(project: Project, former: Mapping[str, Any]) -> Mapping[str, str]
     """Return each former competitor's present name if brand and every competitor of today counted the same then."""
     brand = read_entity(former["brand"], project.id)
     rivals = [read_entity(item, project.id) for item in former["competitors"]]
-    if not counts_alike(brand, project.brand):
+    matcher_of = cache(analysis.Matcher)  # each entity is compared with many
+    if not counts_alike(brand, project.brand, matcher_of):
         return None
     labels = {}
     for entity in project.competitors:
-        match = next((rival for rival in rivals if counts_alike(rival, entity)), None)
+        match = next((rival for rival in rivals if counts_alike(rival, entity, matcher_of)), None)
         if match is None:
             return None
         labels[match.name] = entity.name
     return labels
 
 
-def counts_alike(former: Entity, present: Entity) -> bool:
+def counts_alike(former: Entity, present: Entity, matcher_of: Callable[[Entity], analysis.Matcher]) -> bool:
     """Say whether both find the same answers: each spelling of the one is a mention of the other."""
     if set(former.domains) != set(present.domains) or set(former.exclude) != set(present.exclude):
         return False
     if former.case_sensitive != present.case_sensitive:
         return False
-    pairs = ((analysis.Matcher(former), present.spellings), (analysis.Matcher(present), former.spellings))
-    return all(matcher.mentions(spelling) for matcher, spellings in pairs for spelling in spellings)
+    pairs = ((former, present.spellings), (present, former.spellings))
+    return all(matcher_of(entity).mentions(spelling) for entity, spellings in pairs for spelling in spellings)
 
 
 def unknown_rules(project: Project, stored: Row) -> Mapping[str, str] | None:

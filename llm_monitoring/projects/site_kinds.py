@@ -54,7 +54,7 @@ class SiteKinds:
     known: dict[str, Site] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.declared = analysis.compile_vocabulary((self.project.brand, *self.project.competitors)).hosts
+        self.declared = analysis.compile_hosts((self.project.brand, *self.project.competitors))
 
     def of(self, domain: str) -> Site:
         """The site to which the host of a source belongs."""

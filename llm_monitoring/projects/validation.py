@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MOST_COMPETITORS: Final = 200
 MOST_SPELLINGS: Final = 50
+MOST_NAMES: Final = 2_000
+"""Names, excluded phrases and sites of a project in all: reading an answer begins with compiling them."""
 LONGEST_NAME: Final = 255
 LONGEST_PROMPT: Final = 4000
 LONGEST_TYPE: Final = 50
@@ -56,12 +58,21 @@ def problems(new: Definition) -> Problems:
     if len(new.competitors) > MOST_COMPETITORS:
         text = f"a project has at most {MOST_COMPETITORS} competitors"
         found[problem("competitors", "competitors_too_many", text, most=MOST_COMPETITORS)] = len(new.competitors)
+    entries = sum(number_of_names(each) for each in (new.brand, *new.competitors))
+    if entries > MOST_NAMES:
+        text = f"a project has at most {MOST_NAMES} names, excluded phrases and sites in all"
+        found[problem("competitors", "names_too_many", text, most=MOST_NAMES)] = entries
     names = Counter(name.casefold() for name in (new.brand.name, *(entity.name for entity in new.competitors)))
     twice = next((name for name, count in names.items() if count > 1), None)
     if twice is not None:
         text = f"brand and competitors need different names, and {twice!r} is there twice"
         found[problem("competitors", "name_twice", text, name=twice[:80])] = names[twice]
     return found
+
+
+def number_of_names(entity: Entity) -> int:
+    """The entries of a brand or competitor: spellings, excluded phrases and sites."""
+    return len(entity.spellings) + len(entity.exclude) + len(entity.domains)
 
 
 def field_problems(new: Definition) -> Iterator[Problem]:

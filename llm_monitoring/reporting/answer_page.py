@@ -11,7 +11,7 @@ from llm_monitoring.db import Database, Row, load
 from llm_monitoring.registry import is_same_model
 from llm_monitoring.reporting import exports
 from llm_monitoring.reporting.answers import Piece
-from llm_monitoring.reporting.stored_answers import StoredAnswer, find_in
+from llm_monitoring.reporting.stored_answers import StoredAnswer, find_in, find_next_to
 from llm_monitoring.reporting.text_difference import TextDifference, difference
 
 SQL = load("stored_answers")
@@ -75,7 +75,7 @@ def read_answer(db: Database, project_id: int, answer_id: int) -> AnswerPage | N
         earlier=earlier,
         later=around.get(False),
         same_day=db.all(SQL.same_day, params_of(found.row)),
-        changes=changes_since(db, project_id, earlier, found) if earlier else None,
+        changes=changes_since(earlier, found) if earlier else None,
     )
 
 
@@ -93,9 +93,9 @@ def params_of(row: Row) -> Mapping[str, Any]:
     }
 
 
-def changes_since(db: Database, project_id: int, earlier: Neighbour, found: StoredAnswer) -> TextDifference | None:
+def changes_since(earlier: Neighbour, found: StoredAnswer) -> TextDifference | None:
     """What changed from the earlier answer; None if one of the two has no text any more."""
-    before = find_in(db, project_id, earlier.id)
+    before = find_next_to(found, earlier.id)
     if before is None or not before.row["full_response"] or not found.row["full_response"]:
         return None
     return difference(plain(before.text), plain(found.text))

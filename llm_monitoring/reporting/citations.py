@@ -89,7 +89,7 @@ class CitationTally:
 
     def __init__(self, brand: Entity, competitors: Sequence[Entity]) -> None:
         self.entities = (brand, *competitors)
-        self.hosts = analysis.compile_vocabulary(self.entities).hosts
+        self.hosts = analysis.compile_hosts(self.entities)
         self.answers = self.with_sources = self.rivals_only = 0
         self.all: CitedPages = {}
         self.without_brand: CitedPages = {}

@@ -338,7 +338,7 @@ class Owners:
 
     def __init__(self, project: Project) -> None:
         self.entities = (project.brand, *project.competitors)
-        self.hosts = analysis.compile_vocabulary(self.entities).hosts
+        self.hosts = analysis.compile_hosts(self.entities)
 
     def citations(self, row: Row) -> Iterator[Record]:
         """One record a page that an answer cites, in the order of citing."""

@@ -180,9 +180,13 @@ def as_read(row: Row, present: Row | None) -> Row:
 class StoredAnswer:
     """One answer: its row as present names read it, and its visible text line by line, with the names in it marked."""
 
-    project: Project
+    readings: Readings
     row: Row
     text: tuple[tuple[Piece, ...], ...]
+
+    @property
+    def project(self) -> Project:
+        return self.readings.project
 
 
 def find(db: Database, answer_id: int) -> StoredAnswer:
@@ -198,11 +202,19 @@ def find_in(db: Database, project_id: int | None, answer_id: int) -> StoredAnswe
     row = db.one(SQL.answer, {"id": answer_id})
     if row is None or project_id not in (None, row["project_id"]):
         return None
-    project = projects.find(db, row["project_id"])
-    readings = Readings(db, project)
+    return read_with(Readings(db, projects.find(db, row["project_id"])), row)
+
+
+def find_next_to(found: StoredAnswer, answer_id: int) -> StoredAnswer | None:
+    """Another answer of the project of one that was found, read with the same matcher; None if there is none."""
+    row = found.readings.db.one(SQL.answer, {"id": answer_id})
+    return None if row is None or row["project_id"] != found.project.id else read_with(found.readings, row)
+
+
+def read_with(readings: Readings, row: Row) -> StoredAnswer:
     (present,) = readings.present([row])
     found = as_read(row, None if observed_as(readings, row, present) is None else present)
-    return StoredAnswer(project, found, tuple(lines(marked(readings, row, read=not row["unread_reason"]))))
+    return StoredAnswer(readings, found, tuple(lines(marked(readings, row, read=not row["unread_reason"]))))
 
 
 def marked(readings: Readings, row: Row, *, read: bool) -> Iterator[Piece]:

@@ -111,6 +111,15 @@ def test_limits() -> None:
         check_prompt(NewPrompt("p" * 4001))
 
 
+def test_a_project_has_so_many_names_in_all() -> None:
+    """Spellings, excluded phrases and sites together: reading any answer begins with compiling all of them."""
+    words, sites = [f"Model {number}" for number in range(14)], [f"site{number}.example" for number in range(5)]
+    brand, *rivals = [Entity(f"Acme {each}", tuple(words[:9]), tuple(sites), tuple(words[9:])) for each in range(100)]
+    full = replace(PROJECT, brand=brand, competitors=rivals)
+    check(full)
+    assert "at most 2000 names" in refusal(replace(full, competitors=[*rivals, Entity("One")]))
+
+
 def test_what_a_project_has_already_keeps_no_change_from_it() -> None:
     """A host's row beyond the limits can be edited, and made smaller, but not larger."""
     many = replace(PROJECT, country="UK", competitors=[Entity(f"Rival {number}") for number in range(300)])
@@ -124,7 +133,10 @@ def test_a_large_project_is_checked_fast() -> None:
     found = doubts(entities, [])
     assert 20 == len([doubt for doubt in found if doubt.term == "Acme" and doubt.kind == "part of another"])
     wrong = problems(replace(PROJECT, brand=entities[0], competitors=entities[1:]))
-    assert {"a project has at most 200 competitors": 3000} == {each.text: size for each, size in wrong.items()}
+    assert {
+        "a project has at most 200 competitors": 3000,
+        "a project has at most 2000 names, excluded phrases and sites in all": 3001,
+    } == {each.text: size for each, size in wrong.items()}
 
 
 def test_prompts_that_say_the_same() -> None:

@@ -136,10 +136,9 @@ class Search:
         text, start = self.folded.text, position - term.prefix
         if start < floor:
             return None
-        found = term.pattern.match(text, start)
-        if found is None or touches(text, start - 1, start):
+        end = term.end_in(text, start)
+        if end is None or touches(text, start - 1, start):
             return None
-        end = found.end()
         if not ends_name(text, start, end, with_genitive=self.genitive) or not self.clear_of_domains(start, end):
             return None
         if term.exact is not None and not term.accepts_case(self.written(start, end)):

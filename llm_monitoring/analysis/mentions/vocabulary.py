@@ -6,7 +6,6 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import accumulate
 
 from llm_monitoring.analysis.entity import Entity
@@ -18,14 +17,14 @@ from llm_monitoring.analysis.text.scripts import word_pattern
 
 SEPARATORS = re.compile(r"[\s'-]+")
 # One hyphen or apostrophe, or spaces: a dash between spaces is punctuation ("Zoho – CRM" is no "Zoho CRM").
-OPTIONAL_SEPARATOR = r"(?:[-'] ?| +)?"
+OPTIONAL_SEPARATOR = re.compile(r"(?:[-'] ?| +)?")
 # Words at the start of a name that may be written as one: a longer run of them is no name.
 MOST_JOINED = 16
 # Terms of one first word that are tried one by one; more are looked up by their letters.
 FEW_TERMS = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Term:
     """One spelling: its entity, its folded parts, and how many symbols stand before its first word."""
 
@@ -35,10 +34,19 @@ class Term:
     excluded: bool = False
     exact: str | None = None
 
-    @cached_property  # most terms of a long list of names are never tried
-    def pattern(self) -> re.Pattern[str]:
-        """What matches the spelling, with or without its separators."""
-        return re.compile(OPTIONAL_SEPARATOR.join(re.escape(part) for part in self.parts))
+    def end_in(self, text: str, start: int) -> int | None:
+        """Where the spelling ends if it stands at `start`, with or without its separators; None if it does not.
+
+        No part begins with a separator, so that each step has one way to go on and none is taken back.
+        """
+        end = start
+        for place, part in enumerate(self.parts):
+            if place and (separator := OPTIONAL_SEPARATOR.match(text, end)) is not None:
+                end = separator.end()
+            if not text.startswith(part, end):
+                return None
+            end += len(part)
+        return end
 
     @property
     def letters(self) -> str:
@@ -116,18 +124,14 @@ def compile_vocabulary(entities: Sequence[Entity]) -> Vocabulary:
     by_word: dict[str, list[Term]] = {}
     by_symbol: dict[str, list[Term]] = {}
     domains: dict[str, int] = {}
-    hosts: dict[str, int] = {}
     for owner, entity in enumerate(entities):
         for domain in entity.domains:
-            host = normalise_domain(domain)
-            domains.setdefault(fold(readable_host(host)).text, owner)
-            hosts.setdefault(ascii_host(host), owner)
+            domains.setdefault(fold(readable_host(normalise_domain(domain))).text, owner)
         for spelling in entity.spellings:
             add_term(by_word, by_symbol, spelling, owner, exact=entity.case_sensitive)
         for phrase in entity.exclude:
             add_term(by_word, by_symbol, phrase, owner, excluded=True)
     domains.pop("", None)
-    hosts.pop("", None)
     openings = re.compile("[" + re.escape("".join(by_symbol)) + "]") if by_symbol else None
     return Vocabulary(
         {word: tuple(terms) for word, terms in by_word.items()},
@@ -136,8 +140,18 @@ def compile_vocabulary(entities: Sequence[Entity]) -> Vocabulary:
         openings,
         {opening: Crowd(terms) for opening, terms in (by_word | by_symbol).items() if len(terms) > FEW_TERMS},
         domains,
-        hosts,
+        compile_hosts(entities),
     )
+
+
+def compile_hosts(entities: Sequence[Entity]) -> dict[str, int]:
+    """The hosts that entities declare, each with the number of the first entity that does."""
+    hosts: dict[str, int] = {}
+    for owner, entity in enumerate(entities):
+        for domain in entity.domains:
+            hosts.setdefault(ascii_host(normalise_domain(domain)), owner)
+    hosts.pop("", None)
+    return hosts
 
 
 def add_term(

@@ -39,6 +39,7 @@ def marked_names(entities: Iterable[Entity]) -> MarkedNames | None:
         small_letters(word)
         for entity in entities
         for phrase in (*entity.spellings, *entity.exclude)
+        if not STAND_INS.keys().isdisjoint(phrase)
         for word in compose(phrase).split()
         if any(mark in word for mark in STAND_INS) and any(char.isalnum() for char in word)
     }
