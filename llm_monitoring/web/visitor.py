@@ -85,13 +85,16 @@ class ProjectVisitor:
 
 
 def require_same_origin(request: Request) -> None:
-    """Refuse a change that a page of another site asks for. Browsers of the last years say where a request is from."""
+    """Refuse a change that a page of another site asks for. Browsers of the last years say where a request is from.
+
+    One that comes from no page (`none`) names no page either, or our own.
+    """
     if request.method in SAFE:
         return
     site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    own = site in ("same-origin", "none") if site else origin == request.app.state.service.address
-    if not own or (site is None and origin is None):
+    own = request.app.state.service.address
+    origin = request.headers.get("origin", own if site == "none" else None)
+    if not (site == "same-origin" or (site in (None, "", "none") and origin is not None and origin == own)):
         raise Problem("foreign_origin")
 
 

@@ -129,6 +129,9 @@ def test_a_disabled_user_has_no_session(world: World) -> None:
     [
         ({"Sec-Fetch-Site": "same-origin"}, 200),
         ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Sec-Fetch-Site": "none", "Origin": "https://testserver"}, 200),
+        ({"Sec-Fetch-Site": "none", "Origin": "https://evil.example"}, 403),
+        ({"Sec-Fetch-Site": "none", "Origin": "null"}, 403),
         ({"Sec-Fetch-Site": "same-site", "Origin": "https://testserver"}, 403),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Sec-Fetch-Site": "", "Origin": "https://testserver"}, 200),
