@@ -10,8 +10,8 @@ import pytest
 from llm_monitoring import projects
 from llm_monitoring.access import roles, shares
 from llm_monitoring.access.audit import Actor
-from llm_monitoring.analysis import Entity, answer
-from llm_monitoring.analysis.mentions.vocabulary import Vocabulary
+from llm_monitoring.analysis import Entity
+from llm_monitoring.analysis.mentions.vocabulary import Vocabulary, compile_vocabulary
 from llm_monitoring.web.cookies import SHARE
 from tests.integration.stored import Book
 from tests.integration.web.test_drill_down import listed
@@ -95,15 +95,14 @@ def test_an_answer_is_shown_with_its_names_marked(world: World, book: Book) -> N
 def test_an_answers_page_compiles_the_names_once(world: World, book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two answers and their sources are read with one matcher, and a list of read answers needs none."""
     compiled: list[tuple[Entity, ...]] = []
-    compile_once = answer.compile_vocabulary
 
     def noted(entities: tuple[Entity, ...]) -> Vocabulary:
         compiled.append(entities)
-        return compile_once(entities)
+        return compile_vocabulary(entities)
 
     book.store(0, DAY, "1. Holded", citations=["https://getquipu.com/a"])
     book.store(0, DAY + timedelta(1), "1. Quipu", citations=["https://getquipu.com/a"])
-    monkeypatch.setattr(answer, "compile_vocabulary", noted)
+    monkeypatch.setattr("llm_monitoring.analysis.answer.compile_vocabulary", noted)
     assert "getquipu.com/a" in shown(world, "answers/2")
     assert 1 == len(compiled)
     assert "/answers/2" in shown(world, "answers")
