@@ -67,8 +67,8 @@ def reviewed(reviews: Sequence[ModelReview], *, dry_run: bool) -> None:
     for review in reviews:
         new_models(review.provider, review.new, dry_run=dry_run)
         for model_id in review.unstorable:
-            line = f"   ⚠️ {review.provider}: identificador demasiado largo, no se registra: {model_id}"
-            warn("model.unstorable", line, provider=review.provider)
+            why = "identificador demasiado largo o con caracteres no imprimibles, no se registra"
+            warn("model.unstorable", f"   ⚠️ {review.provider}: {why}: {model_id}", provider=review.provider)
     for review in reviews:
         retiring_models(review.provider, review.retiring)
         for model_id in review.reappeared:

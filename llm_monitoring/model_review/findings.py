@@ -86,7 +86,7 @@ class ModelReview:
     """What the check of one provider's list found.
 
     `lists_end_dates`: the list names retirement dates, so a model without one has none. `reappeared`: models that an
-    earlier check reported as retiring. `unstorable`: ids that are too long for the registry.
+    earlier check reported as retiring. `unstorable`: ids that the registry cannot hold.
     """
 
     provider: ProviderName
@@ -128,7 +128,7 @@ def examine(
         provider=provider,
         listed=len(by_id),
         lists_end_dates=lists_end_dates,
-        new=tuple(NewModel(info, suggested[i]) for i, info in by_id.items() if i not in known and len(i) <= LONGEST_ID),
+        new=tuple(NewModel(info, suggested[i]) for i, info in by_id.items() if i not in known and is_storable(i)),
         seen=tuple(info for model_id, info in by_id.items() if model_id in known),
         missing=missing,
         retiring=retiring,
@@ -141,8 +141,13 @@ def examine(
             for entry in entries
             for change in price_changes(entry, later.get(entry.model_id), now)
         ),
-        unstorable=tuple(model_id for model_id in by_id if len(model_id) > LONGEST_ID),
+        unstorable=tuple(model_id for model_id in by_id if not is_storable(model_id)),
     )
+
+
+def is_storable(model_id: str) -> bool:
+    """Whether the registry can hold an id as it is: the database replaces some characters that cannot be printed."""
+    return len(model_id) <= LONGEST_ID and model_id.isprintable()
 
 
 def check_entry(entry: RegistryEntry, now: datetime) -> None:

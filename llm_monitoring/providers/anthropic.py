@@ -26,6 +26,7 @@ from llm_monitoring.providers.parsing import (
     consistent,
     count,
     count_or_zero,
+    counted_objects,
     document,
     join_paragraphs,
     mapping,
@@ -251,12 +252,13 @@ def tier_in(usage: dict[str, object]) -> str:
 def searches_in(body: dict[str, object], usage: dict[str, object]) -> int:
     """Return the billed searches: those that the usage counts, at least those with results in the content.
 
-    A failed search holds an error and is free. Without a count, one without a result counts as well.
+    A failed search holds an error and is free. Without a count, one without a result counts as well. Raises
+    InvalidUsage for an impossible count, and without a count for content that cannot be read.
     """
-    blocks = mappings(body.get("content"))
+    counted = part(usage.get("server_tool_use")).get("web_search_requests")
+    blocks = mappings(body.get("content")) if counted is not None else counted_objects(body.get("content"))
     results = [block for block in blocks if block.get("type") == "web_search_tool_result"]
     found = sum(isinstance(block.get("content"), list) for block in results)
-    counted = part(usage.get("server_tool_use")).get("web_search_requests")
     if counted is not None:
         return max(count(counted), found)
     started = sum(block.get("type") == "server_tool_use" and block.get("name") == "web_search" for block in blocks)

@@ -138,6 +138,20 @@ def grounding(body: dict[str, object]) -> dict[str, object]:
 
 
 def citations_in(body: dict[str, object]) -> tuple[Citation, ...]:
+    """Return the pages of a search, then those that the text repeats, which Google names also without a search."""
+    grounded = grounding_pages(body)
+    known = {page.url for page in grounded}
+    return grounded + tuple(page for page in repeated_pages(body) if page.url not in known)
+
+
+def repeated_pages(body: dict[str, object]) -> tuple[Citation, ...]:
+    """Return the pages of which the text repeats a passage; Vertex has another name for the list, and titles."""
+    cited = mapping(candidate(body).get("citationMetadata"))
+    pages = mappings(cited.get("citationSources")) + mappings(cited.get("citations"))
+    return tuple(citation(page, cited=True) for page in pages if text(page.get("uri")))
+
+
+def grounding_pages(body: dict[str, object]) -> tuple[Citation, ...]:
     listed = grounding(body).get("groundingChunks")
     pages = [mapping(mapping(chunk).get("web")) for chunk in listed] if isinstance(listed, list) else []
     supported = supported_chunks(body)

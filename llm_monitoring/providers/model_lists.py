@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 from typing import Final
@@ -15,6 +15,7 @@ from llm_monitoring.providers.base import BadResponse, ModelInfo, Reply
 from llm_monitoring.providers.parsing import MOST_TOKENS, document, mappings, text
 
 MOST_PAGES: Final = 100
+EPOCH_YEAR: Final = 1970
 
 
 @cache
@@ -83,16 +84,18 @@ def after_last(page: dict[str, object]) -> str:
 
 
 def instant(value: object) -> datetime | None:
-    """Return a moment given as unix seconds, an ISO date or an ISO time; None if absent or the epoch."""
+    """Return a moment in UTC, given as unix seconds, an ISO date or an ISO time; None if absent.
+
+    The epoch and the year 1, which is Go's zero, stand for no moment.
+    """
     if type(value) is int and 0 < value < 2**33:
         return datetime.fromtimestamp(value, UTC)
     try:
         moment = datetime.fromisoformat(text(value))
-    except ValueError:
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    if moment.date() == date(1970, 1, 1):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment if moment.year > EPOCH_YEAR else None
 
 
 def limit(value: object) -> int | None:

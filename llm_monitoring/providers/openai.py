@@ -25,6 +25,7 @@ from llm_monitoring.providers.parsing import (
     consistent,
     count,
     count_or_zero,
+    counted_objects,
     document,
     mapping,
     mappings,
@@ -160,11 +161,12 @@ def searches_in(body: dict[str, object]) -> int:
     """Return the billed searches: OpenAI's own count, or the number of search items if there is none.
 
     The items include actions on found pages, which are not billed, so that the number is never too low. Raises
-    InvalidUsage for an impossible count.
+    InvalidUsage for an impossible count, and without a count for items that cannot be read.
     """
-    items = [item for item in mappings(body.get("output")) if item.get("type") == "web_search_call"]
     counted = part(part(body.get("tool_usage")).get("web_search")).get("num_requests")
-    return len(items) if counted is None else count(counted)
+    if counted is not None:
+        return count(counted)
+    return sum(item.get("type") == "web_search_call" for item in counted_objects(body.get("output")))
 
 
 def unseen_tokens(body: dict[str, object], searches: int) -> int:

@@ -176,6 +176,13 @@ def mappings(value: object) -> list[dict[str, object]]:
     return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
 
 
+def counted_objects(value: object) -> list[dict[str, object]]:
+    """Return the objects of a list by which something billed is counted; raises InvalidUsage if it is no list."""
+    if not isinstance(value, list):
+        raise InvalidUsage
+    return mappings(value)
+
+
 def text(value: object) -> str:
     """Return `value` if it is a text, else an empty one."""
     return value if isinstance(value, str) else ""

@@ -30,7 +30,8 @@ BASE_URL: Final = "https://api.perplexity.ai/v1"
 MOST_STEPS: Final = 10
 FETCH_TOOL: Final = "fetch_url"
 FETCH_USD: Final = Decimal("0.0005")  # a page
-MARKER: Final = re.compile(r"\[(?:[a-z]+:)?(\d{1,4})\]")
+MARKER: Final = re.compile(r"\[(?:[a-z]+:)?\d{1,4}(?:,\s?(?:[a-z]+:)?\d{1,4}){0,20}\]")
+NUMBER: Final = re.compile(r"\d+")
 SEARCH_TOOLS: Final = ("search_web", "web_search")
 
 
@@ -91,20 +92,31 @@ def read(reply: Reply) -> Answer:
 
 
 def citations_in(body: dict[str, object]) -> tuple[Citation, ...]:
-    """Return the search results, cited if a marker [n] in the text names their id, then other annotated pages."""
+    """Return the pages that were found, then others that were read, then other annotated ones.
+
+    A page is cited if a marker in the text, such as [1] or [web:1, web:2], names its id.
+    """
     annotated = responses.url_citations(body)
-    marked = {match[1] for match in MARKER.finditer(responses.output_text(body))}
-    results = [result for item in searches(body) for result in mappings(item.get("results")) if text(result.get("url"))]
-    cited_urls = {c.url for c in annotated} | {text(r.get("url")) for r in results if number_of(r) in marked}
+    marked = {n for marker in MARKER.findall(responses.output_text(body)) for n in NUMBER.findall(marker)}
+    found = pages(body, "search_results", "results")
+    known = {text(page.get("url")) for page in found}
+    found += [page for page in pages(body, "fetch_url_results", "contents") if text(page.get("url")) not in known]
+    cited_urls = {c.url for c in annotated} | {text(page.get("url")) for page in found if number_of(page) in marked}
     listed = tuple(
         Citation(
-            url=text(result.get("url")),
-            title=text(result.get("title")) or None,
-            cited=True if text(result.get("url")) in cited_urls else False if number_of(result) else None,
+            url=text(page.get("url")),
+            title=text(page.get("title")) or None,
+            cited=True if text(page.get("url")) in cited_urls else False if number_of(page) else None,
         )
-        for result in results
+        for page in found
     )
-    return listed + tuple(c for c in annotated if c.url not in {known.url for known in listed})
+    return listed + tuple(c for c in annotated if c.url not in {page.url for page in listed})
+
+
+def pages(body: dict[str, object], kind: str, name: str) -> list[dict[str, object]]:
+    """Return the pages with an address that the items of a kind list under a name."""
+    items = (item for item in mappings(body.get("output")) if item.get("type") == kind)
+    return [page for item in items for page in mappings(item.get(name)) if text(page.get("url"))]
 
 
 def searches(body: dict[str, object]) -> list[dict[str, object]]:

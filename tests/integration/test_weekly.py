@@ -218,9 +218,9 @@ def test_an_id_too_long_for_the_registry_stops_nobody(check: Check) -> None:
     long = "gpt-9-" + "x" * 100
     check.change("openai", add=[{"id": long, "object": "model", "created": 1, "owned_by": "system"}])
     events = check.good()
-    assert [f"   ⚠️ openai: identificador demasiado largo, no se registra: {long}"] == messages(
-        events, event="model.unstorable"
-    )
+    assert [
+        f"   ⚠️ openai: identificador demasiado largo o con caracteres no imprimibles, no se registra: {long}"
+    ] == messages(events, event="model.unstorable")
     assert "openai gpt-6.2-sol" in check.registry()
 
 

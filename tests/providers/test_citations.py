@@ -88,11 +88,31 @@ def perplexity(said: str, results: list[dict[str, Any]], *annotations: dict[str,
 
 
 @pytest.mark.parametrize("first", [1, "1", "web:1"], ids=repr)
-@pytest.mark.parametrize("said", ["Holded[1].", "Holded [web:1]", "Holded [1][7]"])
+@pytest.mark.parametrize(
+    "said",
+    ["Holded[1].", "Holded [web:1]", "Holded [1][7]", "Holded [1, 7]", "Holded [web:3, web:1]", "Holded [web:9,1]"],
+)
 def test_perplexity_marks_the_pages_that_it_cites(said: str, first: object) -> None:
     """Results with their number in the text are cited, the others were only searched."""
     results = [{"id": first, "url": "https://a.example/"}, {"id": 2, "url": "https://b.example/"}]
     assert [True, False] == [citation.cited for citation in perplexity(said, results)]
+
+
+@pytest.mark.parametrize("said", ["Holded [2 1]", "Holded [web:]", "Holded 1, 2", "Holded [v1]", "Holded [12345, 1]"])
+def test_other_numbers_in_brackets_cite_no_page(said: str) -> None:
+    """Only a list of ids marks pages."""
+    results = [{"id": 1, "url": "https://a.example/"}, {"id": 2, "url": "https://b.example/"}]
+    assert [False, False] == [citation.cited for citation in perplexity(said, results)]
+
+
+def test_perplexity_pages_that_were_read_follow_the_results() -> None:
+    """A page that was only read, or that a search found already, is listed once."""
+    found = [{"id": 1, "url": "https://a.example/", "title": "A"}]
+    read = [{"url": f"https://{host}.example/", "title": host.upper(), "snippet": "x"} for host in "ab"]
+    message = {"type": "message", "content": [{"type": "output_text", "text": "Holded [1]"}]}
+    items = [{"type": "fetch_url_results", "contents": read}, {"type": "search_results", "results": found}, message]
+    expected = (Citation("https://a.example/", "A", cited=True), Citation("https://b.example/", "B"))
+    assert expected == read_reply("perplexity", stored({"output": items})).citations
 
 
 def test_perplexity_results_without_numbers_say_nothing() -> None:
@@ -101,6 +121,19 @@ def test_perplexity_results_without_numbers_say_nothing() -> None:
     notes = [{"type": "citation", "url": f"https://{host}.example/"} for host in "bc"]
     found = {citation.url: citation.cited for citation in perplexity("Holded [1]", results, *notes)}
     assert {"https://a.example/": None, "https://b.example/": True, "https://c.example/": True} == found
+
+
+@pytest.mark.parametrize("name", ["citationSources", "citations"])
+def test_google_pages_that_the_text_repeats_are_cited(name: str) -> None:
+    """Google names the pages of passages that the text repeats, also without a search; they follow the search's."""
+    repeated = [{"uri": "https://b.example/", "endIndex": 9}, {"license": "MIT"}, None]
+    repeated += [{"uri": "https://c.example/", "title": "C"}]
+    metadata = {"groundingChunks": [{"web": {"uri": "https://b.example/", "title": "B"}}]}
+    candidate = {"content": {"parts": [{"text": "Holded"}]}, "citationMetadata": {name: repeated}}
+    pages = (Citation("https://b.example/", cited=True), Citation("https://c.example/", "C", cited=True))
+    assert pages == read_reply("google", stored({"candidates": [candidate]})).citations
+    found = read_reply("google", stored({"candidates": [candidate | {"groundingMetadata": metadata}]})).citations
+    assert (Citation("https://b.example/", "B"), pages[1]) == found
 
 
 def google(supports: object) -> tuple[Citation, ...]:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_monitoring.domain import PROVIDERS, ProviderName, Usage
-from llm_monitoring.providers import Answer, ProviderError, Reply, read_reply
+from llm_monitoring.providers import Answer, BadResponse, ProviderError, Reply, read_reply
 from llm_monitoring.providers.parsing import MOST_CALL_TOKENS, MOST_SEARCHES
 from tests.providers.server import recorded, stored
 
@@ -80,6 +80,18 @@ def test_openai_counts_the_searches_that_it_bills(reported: object, searches: in
 def test_an_impossible_count_of_searches_is_not_believed(reported: object) -> None:
     """What is no count leaves the usage unknown."""
     assert openai_search("search", tool_usage={"web_search": {"num_requests": reported}}) is None
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+@pytest.mark.parametrize("items", [None, "x", {}, 0])
+def test_searches_in_a_list_that_cannot_be_read_are_not_believed_to_be_none(
+    provider: ProviderName, items: object
+) -> None:
+    """Without a count of the searches and without a list of them, their fees are unknown."""
+    field = "output" if provider == "openai" else "content"
+    with pytest.raises(BadResponse) as failed:
+        usage_of(provider, document(provider) | {field: items})
+    assert "maybe" == failed.value.billed
 
 
 @pytest.mark.parametrize("model", ["gpt-4.1-mini-2025-04-14", "gpt-4o-mini"])

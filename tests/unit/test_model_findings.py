@@ -157,6 +157,14 @@ def test_only_a_current_model_has_a_successor() -> None:
     ]
 
 
+@pytest.mark.parametrize("rest", ["\0", "\ud800", "\n", "\u202e", "\x1b[2J"], ids=ascii)
+def test_an_id_that_cannot_be_printed_is_not_registered(rest: str) -> None:
+    """The database would store another id, which every check would report as new and then as retired."""
+    found = look([entry()], info(), info(f"gpt-{rest}"))
+    assert (f"gpt-{rest}",) == found.unstorable
+    assert () == found.new
+
+
 def test_new() -> None:
     """New is what is listed and not registered, with its suggestion; an id that the column cannot hold is named."""
     long = "gpt-" + "x" * 97
