@@ -181,6 +181,11 @@ def parse_usd(value: Decimal | float | str) -> Decimal:
     return amount
 
 
+def usd_places(amount: Decimal) -> int:
+    """The decimals that people are shown of an amount in USD: cents from a dollar on, four below it."""
+    return 4 if 0 < abs(amount) < 1 else 2
+
+
 def read_task(row: Mapping[str, Any]) -> Task:
     """The task of a row; raises Invalid if its provider is unknown."""
     return Task(

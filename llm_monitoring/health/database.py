@@ -111,9 +111,8 @@ def encryption(db: Database) -> Iterator[CheckResult]:
 def budgets(budget: Budget) -> Iterator[CheckResult]:
     standings = budget.standings(start_month=False)
     for standing in standings:
-        message = (
-            f"user {standing.user_id}: {standing.spent_usd:.2f} of {standing.budget_usd} USD ({standing.percent:.1f} %)"
-        )
+        used = f"{standing.spent_usd:.2f} of {standing.budget_usd} USD ({standing.shown_percent} %)"
+        message = f"user {standing.user_id}: {used}"
         if standing.blocked:
             yield yellow(
                 "budget",

@@ -67,7 +67,7 @@ def listed(event: str, where: str, standings: Sequence[Standing]) -> None:
     if standings:
         warn(event, f"⚠️ {len(standings)} usuario(s) {where}:", users=len(standings))
     for standing in standings:
-        percent = float(round(standing.percent, 1))
+        percent = float(standing.shown_percent)
         warn(event, f"   {standing_line(standing)}", user_id=standing.user_id, percent=percent)
 
 

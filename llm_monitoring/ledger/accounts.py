@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
 from llm_monitoring.db import Row
@@ -26,6 +26,11 @@ class Standing:
     @property
     def percent(self) -> Decimal:
         return 100 * self.spent_usd / self.budget_usd if self.budget_usd > 0 else BLOCKED_AT
+
+    @property
+    def shown_percent(self) -> Decimal:
+        """`percent` with one decimal, rounded down: it never reads 100.0, or the threshold, before that is reached."""
+        return self.percent.quantize(Decimal("0.1"), ROUND_DOWN)
 
     @property
     def blocked(self) -> bool:

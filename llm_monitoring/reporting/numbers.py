@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Final
 
+from llm_monitoring.domain import usd_places
+
 NONE: Final = "–"
 MINUS: Final = "\N{MINUS SIGN}"
 ALL: Final = Decimal(100)
@@ -26,6 +28,10 @@ class Numbers:
             whole = whole.replace(",", "")
         sign = MINUS if exact < 0 else ""
         return sign + whole.replace(",", self.form["group"]) + (self.form["decimal"] + rest if rest else "")
+
+    def usd(self, amount: Decimal) -> str:
+        """An amount of money without its sign: in cents from a dollar on, below that with four decimals."""
+        return self.number(amount, usd_places(amount))
 
     def signed(self, value: Decimal | None, places: int = 1) -> str:
         """A difference with its sign; one that rounds to none gets another decimal."""

@@ -221,7 +221,7 @@ def score_bounds(answers: AnswerSet) -> Bounds:
     """The interval of the mean score, 0 to 1."""
     scores = measured_pairs(answers.pairs, score_in_hundredths)
     low, high = interval(scores, scores.means(), 0, 100)
-    return (None, None) if low is None or high is None else (low / 100, high / 100)
+    return (None, None) if low is None or high is None else (round(low / 100, 2), round(high / 100, 2))
 
 
 def score_in_hundredths(observation: Observation) -> Value | None:

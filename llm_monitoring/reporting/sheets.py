@@ -182,7 +182,7 @@ def write_cell(sheet: Any, row: int, column: int, value: Any, days: Any, times: 
     if isinstance(value, bool):
         sheet.write_boolean(row, column, value)
     elif isinstance(value, (int, Decimal)):
-        sheet.write_number(row, column, float(value))
+        sheet.write_number(row, column, value)  # as it is: the sixteen digits of a float read 69.73999999999999
     elif isinstance(value, datetime):
         sheet.write_datetime(row, column, value, times)
     elif isinstance(value, date):

@@ -13,7 +13,7 @@ from typing import Final
 from llm_monitoring import registry
 from llm_monitoring.app import App, schedule_day
 from llm_monitoring.db import Row, load
-from llm_monitoring.domain import PROVIDERS
+from llm_monitoring.domain import PROVIDERS, usd_places
 from llm_monitoring.figures import CONFIDENCE, t_quantile
 from llm_monitoring.ledger import Standing
 from llm_monitoring.registry import Catalogue
@@ -143,9 +143,9 @@ def forecast(standing: Standing, cells: Sequence[CellCosts], today: date, end: d
     half = Decimal(str(t_quantile(CONFIDENCE, len(days) - 1))) * spread
     return Forecast(
         standing.user_id,
-        expected_usd=cents(expected),
-        low_usd=cents(max(soon, expected - half)),
-        high_usd=cents(expected + half),
+        expected_usd=shown(expected),
+        low_usd=shown(max(soon, expected - half)),
+        high_usd=shown(expected + half),
         budget_usd=standing.budget_usd,
         days=len(days),
         ends_on=end_of_budget(standing.budget_usd, soon, [cost.mean for cost in costs], today),
@@ -171,5 +171,5 @@ def end_of_budget(budget_usd: Decimal, soon: Decimal, coming_usd: Sequence[Decim
     return None
 
 
-def cents(amount: Decimal) -> Decimal:
-    return round(amount, 2)
+def shown(amount: Decimal) -> Decimal:
+    return round(amount, usd_places(amount))

@@ -187,4 +187,5 @@ def problem_text(problem: ProjectProblem, language: Language) -> str:
 
 
 def standing_line(standing: Standing) -> str:
-    return f"User #{standing.user_id}: ${standing.spent_usd:.2f} / ${standing.budget_usd:.2f} ({standing.percent:.1f}%)"
+    spent, limit = f"${standing.spent_usd:.2f}", f"${standing.budget_usd:.2f}"
+    return f"User #{standing.user_id}: {spent} / {limit} ({standing.shown_percent}%)"

@@ -39,6 +39,12 @@ def test_equal_days_have_no_range() -> None:
     assert found.ends_on is None
 
 
+def test_a_month_of_less_than_a_dollar_is_not_rounded_to_none() -> None:
+    """Ten days at a fiftieth of a cent cost 0.0020 dollars, not 0.00."""
+    user = replace(USER, spent_usd=Decimal(0))
+    assert Decimal("0.0020") == made(CellCosts(10, 0, past(["0.0002"] * 8)), user=user).expected_usd
+
+
 def test_what_is_open_today_is_added() -> None:
     """Five open tasks of ten cost half a day more."""
     assert Decimal("30.50") == made(CellCosts(10, 5, past(["1"] * 8))).expected_usd

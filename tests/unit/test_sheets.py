@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Sequence
 from decimal import Decimal
@@ -107,3 +108,12 @@ def test_a_cut_cell_is_read_back(tmp_path: Path) -> None:
     assert f">{'🥇' * 16_381} […]<" in sheet
     assert '<autoFilter ref="A1:B2"/>' in sheet
     assert '<col min="1" max="1" width="80.7109375" customWidth="1"/>' in sheet
+
+
+def test_a_workbook_holds_amounts_exactly(tmp_path: Path) -> None:
+    """A number is written with its own digits, not with those of the nearest float."""
+    path = tmp_path / "a.xlsx"
+    sheets.write_xlsx(path, ["rate", "usd"], [{"rate": Decimal("69.74"), "usd": Decimal("32.0245730602")}], "figures")
+    with zipfile.ZipFile(path) as book:
+        sheet = book.read("xl/worksheets/sheet1.xml").decode()
+    assert ["69.74", "32.0245730602"] == re.findall(r"<v>(.*?)</v>", sheet)

@@ -144,7 +144,7 @@ def standing_row(standing: Standing, email: str | None, saved_usd: Decimal | Non
         "reserved_usd": standing.reserved_usd,
         "saved_usd": saved_usd or Decimal(0),
         "budget_usd": standing.budget_usd,
-        "percent": round(standing.percent, 1),
+        "percent": standing.shown_percent,
         "threshold": standing.threshold.quantize(Decimal("0.01")),
         "state": state,
         "forecast": None if forecast is None else forecast_fields(forecast),

@@ -163,7 +163,7 @@ def budget_of(app: App, user_id: int) -> Budget:
         saved_usd=app.budget.saved().get(user_id, Decimal(0)),
         reserved_usd=standing.reserved_usd,
         budget_usd=standing.budget_usd,
-        percent=float(round(standing.percent, 1)),
+        percent=float(standing.shown_percent),
         spending_alert_threshold=float(standing.threshold),
         state="blocked" if standing.blocked else "near_limit" if standing.near_limit else "ok",
         forecast=forecast_view(forecasts(app, [standing], user_id).get(user_id)),

@@ -17,7 +17,7 @@ from llm_monitoring.figures.measures import Measure, measured, measured_pairs, p
 from llm_monitoring.figures.observations import Observation
 from llm_monitoring.figures.periods import Period
 from llm_monitoring.reporting.gaps import gap_rows, stretches
-from llm_monitoring.reporting.overview import entity_rows, overview
+from llm_monitoring.reporting.overview import entity_rows, overview, score_bounds
 from llm_monitoring.reporting.report_data import Absences, Access, ComparedPeriods, Failures, halves
 from llm_monitoring.reporting.trends import trend
 from llm_monitoring.reporting.uncertainty import Interval, interval
@@ -219,3 +219,13 @@ def test_stretches() -> None:
     days = [LAST - timedelta(days=back) for back in (9, 8, 5, 1, 0)]
     assert [(days[0], days[1]), (days[2], days[2]), (days[3], days[4])] == list(stretches(days))
     assert [] == list(stretches([]))
+
+
+def test_bounds_of_a_score_have_two_decimals() -> None:
+    """A score from 0 to 1 and its bounds are shown with two decimals everywhere."""
+    scores = ("0.10", "0.20", "0.50", "0.51", "0.70", "0.93", "0.97")
+    answers = [
+        observation(query_id=number, brand_mentioned=True, sentiment="neutral", sentiment_score=Decimal(score))
+        for number, score in enumerate(scores)
+    ]
+    assert (Decimal("0.25"), Decimal("0.87")) == score_bounds(answer_set(answers, ()))

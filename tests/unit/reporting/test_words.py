@@ -132,6 +132,15 @@ def test_signs(value: str, expected: str) -> None:
     assert expected == load_words("en").signed(Decimal(value))
 
 
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [("0", "0.00"), ("0.00017", "0.0002"), ("0.9999", "0.9999"), ("1", "1.00"), ("17.7771906022", "17.78")],
+)
+def test_a_small_amount_of_money_is_not_shown_as_none(amount: str, shown: str) -> None:
+    """Money has cents from a dollar on, and four decimals below it."""
+    assert shown == load_words("en").usd(Decimal(amount))
+
+
 def test_ends_of_intervals() -> None:
     """An interval reaches 0 or 100 only if it does."""
     words = load_words("en")
