@@ -15,6 +15,7 @@ from llm_monitoring.health import (
     machine,
     models,
     projects,
+    run_days,
     searching,
     spending,
     web,
@@ -44,7 +45,7 @@ def examine_without_settings(problem: ConfigurationError) -> list[CheckResult]:
 
 def examine_machine(settings: Settings) -> list[CheckResult]:
     checks: tuple[Callable[[Settings], Iterator[CheckResult]], ...] = (
-        machine.time_zone,
+        run_days.time_zone,
         machine.disk,
         machine.reports,
         machine.notifications,

@@ -9,7 +9,6 @@ import runpy
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -60,11 +59,6 @@ def unknown_settings() -> Iterator[CheckResult]:
         listing = "remove it; `python -m llm_monitoring.settings` lists the settings"
         fix = f"rename it to {nearest}, or remove it" if nearest else listing
         yield yellow("settings", f"{name} is no setting and changes nothing", fix)
-
-
-def time_zone(settings: Settings) -> Iterator[CheckResult]:
-    now = datetime.now(settings.timezone)
-    yield green("time zone", f"LLM_TIMEZONE is {now.tzname()} ({settings.timezone}): a run now belongs to {now.date()}")
 
 
 def notifications(settings: Settings) -> Iterator[CheckResult]:

@@ -32,7 +32,7 @@ from llm_monitoring.settings.parsers import (
     time_zone,
     user_numbers,
 )
-from llm_monitoring.settings.urls import base_url, heartbeat_url, notify_urls
+from llm_monitoring.settings.urls import base_url, end_that_calls_add, heartbeat_url, notify_urls
 
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 SENDERS_VARIABLES: Final = frozenset(
@@ -307,6 +307,7 @@ def load_settings(
     texts = {**(read_env_file(find_env_file()) if dotenv else {}), **real, **given}
     values = {each.name: field_value(each, texts) for each in documented_fields()}
     require_own_keys(values["api_keys"], values["base_urls"])
+    require_roots(values["base_urls"])
     workers = dict.fromkeys(PROVIDERS, values["max_workers"])
     values["concurrency"] = MappingProxyType(workers | values["concurrency"])
     return Settings(**values, on_railway=any(name.startswith("RAILWAY_") for name in real))
@@ -321,6 +322,13 @@ def require_own_keys(api_keys: Mapping[ProviderName, Secret], base_urls: Mapping
                 f"{provider.upper()}_API_KEY holds a key of {issuer}, which {provider} must not see: "
                 f"put it into {str(issuer).upper()}_API_KEY"
             )
+
+
+def require_roots(base_urls: Mapping[ProviderName, str]) -> None:
+    """Raise ConfigurationError for an address with a part that every call adds: all of them would get a 404."""
+    for provider, url in base_urls.items():
+        if end := end_that_calls_add(provider, url):
+            raise ConfigurationError(f"{provider.upper()}_BASE_URL ends in {end}, which every call adds: leave it out")
 
 
 def libpq_variable(name: str) -> str:

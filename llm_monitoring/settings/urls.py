@@ -7,10 +7,12 @@ import re
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from llm_monitoring.domain import Secret
+from llm_monitoring.domain import ProviderName, Secret
 
 VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 BETWEEN_TARGETS: Final = re.compile(r"[\s,]+(?=[A-Za-z0-9.+-]+://)")
+CALL_END: Final = re.compile(r"/(?:responses|messages|chat/completions|models)\Z")
+VERSION_END: Final = re.compile(r"/v1(?:alpha|beta)?(?:/(?:messages|models))?\Z")
 TARGET: Final = re.compile(r"[A-Za-z0-9.+-]{1,30}://[\x21-\x7e]+")
 
 
@@ -42,6 +44,13 @@ def base_url(text: str) -> str:
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise ValueError("https://, because API keys travel there (http:// only to this machine)")
     return text.rstrip("/")
+
+
+def end_that_calls_add(provider: ProviderName, url: str) -> str:
+    """Return the end of a provider's root that every call adds itself; "" for a root alone."""
+    calls_add_version = provider in ("anthropic", "google")
+    found = (calls_add_version and VERSION_END.search(url)) or CALL_END.search(url)
+    return found[0] if found else ""
 
 
 def notify_urls(text: str) -> tuple[Secret, ...]:
