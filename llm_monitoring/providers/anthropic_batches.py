@@ -26,6 +26,7 @@ MOST_BYTES: Final = 256_000_000
 CLOCK_SKEW: Final = timedelta(minutes=10)
 STATES: Final[dict[str, BatchState]] = {"in_progress": "running", "canceling": "ending", "ended": "ended"}
 COUNTS: Final = ("processing", "succeeded", "errored", "canceled", "expired")
+FREE: Final = ("errored", "expired", "canceled")
 # The status with which a call is answered that fails so.
 STATUSES: Final = {
     "invalid_request_error": 400,
@@ -135,16 +136,17 @@ def counts_in(body: dict[str, object]) -> dict[str, int]:
 
 
 def read_line(raw: bytes) -> BatchLine:
-    """Read one line of the results; one that cannot be read is perhaps charged."""
+    """Read one line of the results; one that cannot be read is perhaps charged.
+
+    A message is an answer, and charged, whatever the type of its result says.
+    """
     try:
         line = read_object(raw)
         result = line.inner("result")
-        message = result and result.inner("message")
-        match result and result.text("type"):
-            case "succeeded" if result and message:
-                return replied(line.text("custom_id"), raw, result.raw("message"))
-            case "errored" | "expired" | "canceled" as kind if result:
-                return not_billed(line.text("custom_id"), kind, raw, result)
+        if result and result.inner("message"):
+            return replied(line.text("custom_id"), raw, result.raw("message"))
+        if result and (kind := result.text("type")) in FREE:
+            return not_billed(line.text("custom_id"), kind, raw, result)
     except UnreadableLine:
         pass
     return unreadable(NAME, raw, "a line of the results cannot be read")

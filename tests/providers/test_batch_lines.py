@@ -27,7 +27,7 @@ from llm_monitoring.providers import (
     read_reply,
 )
 from tests.providers.batches import BATCH_PROVIDERS, IDS, failed, never_run, results, succeeded
-from tests.providers.server import KEY, Server, cuts, recorded, says
+from tests.providers.server import KEY, Server, cuts, recorded, says, stored
 
 
 def ended(name: ProviderName, *outputs: str) -> RemoteBatch:
@@ -111,6 +111,15 @@ def test_a_line_without_an_answer(name: ProviderName, line: bytes, outcome: str,
     assert line == read.raw
     assert billed == (read.error.billed if read.error else "")
     assert kind == (read.error.kind if read.error else "")
+
+
+@pytest.mark.parametrize("kind", ["expired", "canceled", "errored", "completed", ""])
+def test_a_message_is_an_answer_whatever_its_result_says(kind: str) -> None:
+    """An answer that a line holds is paid: it is neither thrown away nor free."""
+    line = succeeded("anthropic", IDS[0]).replace(b'"succeeded"', b'"%b"' % kind.encode())
+    read = read_batch_line("anthropic", line)
+    assert read.reply is not None
+    assert read_reply("anthropic", read.reply) == read_reply("anthropic", stored(recorded("anthropic_plain")))
 
 
 MINE = IDS[0].encode()
