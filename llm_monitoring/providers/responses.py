@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final, Literal
 
 from llm_monitoring.providers.base import Answer, Citation
@@ -29,11 +30,19 @@ def contents(body: dict[str, object]) -> Iterator[dict[str, object]]:
 
 
 def output_text(body: dict[str, object]) -> str:
-    """Return the text, each message a paragraph of its own, so that a list at its start begins a line."""
+    """Return the text, each message a paragraph of its own, so that a list at its start begins a line.
+
+    OpenAI may send a message twice, and some gateways send each with all before it: one that the next begins with is
+    part of that.
+    """
+    passages = filter(None, map(passage, messages(body)))
     return join_paragraphs(
-        "".join(text(part.get("text")) for part in message if part.get("type") == "output_text")
-        for message in messages(body)
+        each for each, after in pairwise([*passages, ""]) if not after.lstrip().startswith(each.strip())
     )
+
+
+def passage(message: list[dict[str, object]]) -> str:
+    return "".join(text(part.get("text")) for part in message if part.get("type") == "output_text")
 
 
 def url_citations(body: dict[str, object]) -> tuple[Citation, ...]:

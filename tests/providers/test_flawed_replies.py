@@ -102,6 +102,27 @@ def test_a_reply_with_more_behind_it_is_no_reply(rest: bytes) -> None:
         read_reply("openai", stored(json.dumps(body("openai", TEXT)).encode() + rest))
 
 
+@pytest.mark.parametrize("provider", ["openai", "perplexity"])
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        (["Holded", "Holded"], "Holded"),
+        (["Holded", " Holded\n", "Holded"], "Holded"),
+        (["Holded", "Holded\n\nQuipu", "Holded\n\nQuipu\n\nSage"], "Holded\n\nQuipu\n\nSage"),
+        (["Quipu", "Holded", "Holded"], "Quipu\n\nHolded"),
+        (["Holded", "", "Holded"], "Holded"),
+        (["Holded", "Lo mejor es Holded"], "Holded\n\nLo mejor es Holded"),
+        (["Holded", "Quipu", "Holded"], "Holded\n\nQuipu\n\nHolded"),
+        (["Holded y Quipu", "Holded"], "Holded y Quipu\n\nHolded"),
+    ],
+)
+def test_a_message_that_is_sent_again_is_read_once(provider: ProviderName, said: list[str], text: str) -> None:
+    """A message that is repeated, alone or with more behind it, counts its names once; any other message stays."""
+    parts = [{"type": "message", "content": [{"type": "output_text", "text": each}]} for each in said]
+    reply = json.loads(recorded(f"{provider}_plain")) | {"output": [{"type": "reasoning"}, *parts]}
+    assert text == read_reply(provider, stored(reply)).text
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_character_in_halves_is_whole_again(provider: ProviderName) -> None:
     """Two parts of a text may hold one half each of an escaped character."""
