@@ -200,3 +200,25 @@ def test_a_choice_by_a_word() -> None:
         said = shown.getvalue().decode()
     assert "'ana@agency.example' is not a valid number" in said
     assert "3 is not in the range 1<=x<=2" in said
+
+
+def test_no_width_of_a_terminal_loses_a_character(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table shows every character of every cell at whatever width it fits into."""
+    row = {
+        "site": "agenciatributaria.gob.es",
+        "kind": "institutional",
+        "answers": 26,
+        "prompts": 10,
+        "competitors": "Holded 24, Contasimple 18, Billin 14, Sage 12",
+    }
+    titles = {name.title(): name for name in row}
+    wanted = sorted("".join(titles) + "".join(map(str, row.values())).replace(" ", ""))
+    for width in range(70, 110):
+        printed = io.StringIO()
+        console = Console(file=printed, width=width)
+        monkeypatch.setattr(output, "terminal", lambda console=console: console)
+        monkeypatch.setattr(output.click, "echo", lambda text, printed=printed: printed.write(text))
+        output.print_table([row], titles)
+        shown = printed.getvalue()
+        assert wanted == sorted("".join(shown.replace("─", "").split())), width
+        assert width >= max(map(len, shown.splitlines()))

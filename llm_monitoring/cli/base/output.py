@@ -111,9 +111,10 @@ def print_table(rows: Sequence[Fields], columns: Columns) -> None:
     shown = [[logs.visible(cell(value)) for value in line] for line in values]
     titles = [logs.visible(title) for title in columns]
     widths = [least_width(title, [line[place] for line in values]) for place, title in enumerate(titles)]
-    if sum(widths) + GAP * (len(widths) - 1) <= terminal().width:
+    room = terminal().width - GAP * (len(widths) - 1)
+    if sum(widths) <= room:
         numeric = [is_numeric([line[place] for line in values]) for place in range(len(titles))]
-        print_lines(grid(titles, shown, widths, numeric))
+        print_lines(grid(titles, shown, column_widths(widths, whole_widths(titles, shown), room), numeric))
     else:
         print_stacked(titles, shown)
 
@@ -129,6 +130,28 @@ def least_width(title: str, values: Iterable[object]) -> int:
     return min(LONGEST_WORD, max(map(cell_len, words), default=1))
 
 
+def whole_widths(titles: Sequence[str], shown: Sequence[Sequence[str]]) -> list[int]:
+    """The width that each column needs to break no cell."""
+    from rich.cells import cell_len
+
+    return [max(map(cell_len, column)) for column in zip(titles, *shown, strict=True)]
+
+
+def column_widths(least: Sequence[int], whole: Sequence[int], room: int) -> list[int]:
+    """Share `room` between columns: each has its least width, and no more than its whole one.
+
+    The library would make columns narrower than their least width, and crop what it shows.
+    """
+    widths = list(least)
+    spare = room - sum(least)
+    waiting = sorted(range(len(least)), key=lambda place: whole[place] - least[place])
+    for number, place in enumerate(waiting):
+        more = min(max(0, whole[place] - least[place]), spare // (len(waiting) - number))
+        widths[place] += more
+        spare -= more
+    return widths
+
+
 def grid(
     titles: Sequence[str], shown: Sequence[Sequence[str]], widths: Sequence[int], numeric: Sequence[bool]
 ) -> Table:
@@ -137,7 +160,7 @@ def grid(
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for title, width, number in zip(titles, widths, numeric, strict=True):
-        table.add_column(text(title), justify="right" if number else "left", overflow="fold", min_width=width)
+        table.add_column(text(title), justify="right" if number else "left", overflow="fold", width=width)
     for line in shown:
         table.add_row(*map(text, line))
     return table
