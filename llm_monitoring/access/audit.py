@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from llm_monitoring.db import Database, Json, Row, load
 
 SQL = load("access")
 
 ActorKind = Literal["token", "person", "share", "command"]
+NAMING: Final = ("query_text", "label", "email", "text", "name")
+"""Fields of an entry that name what was changed in the words of the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +56,14 @@ def entries(
     """A page of a user's record, newest first, from entry `before_id` on backwards."""
     params = {"user_id": user_id, "before_id": before_id, "limit": limit}
     return db.all(SQL.entries, {**params, "project_ids": None if project_ids is None else list(project_ids)})
+
+
+def subject_of(entry: Row) -> str:
+    """What a change was made to, in the words of the user; empty if only the number of a row is known."""
+    before, after = entry["before"] or {}, entry["after"] or {}
+    if entry["action"] == "prompts.add":
+        return str(after.get("added", ""))
+    object_id = str(entry["object_id"] or "")
+    if object_id and not object_id.isdecimal():
+        return object_id
+    return next((str(fields[name]) for fields in (after, before) for name in NAMING if fields.get(name)), "")

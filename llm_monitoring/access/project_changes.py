@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, tzinfo
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
-from llm_monitoring.access.audit import ActorKind
+from llm_monitoring.access.audit import ActorKind, subject_of
 from llm_monitoring.db import Database, Row, load
 
 SQL = load("project_changes")
@@ -64,15 +63,6 @@ def read_change(row: Row, zone: tzinfo) -> ProjectChange:
         row["at"].astimezone(zone).date(),
         row["actor_kind"],
         row["action"],
-        subject_of(row["action"], row["object_id"], before, after),
+        "" if row["action"].startswith("project.") else subject_of(row),
         tuple(name for name in FIELDS if name in before and name in after and before[name] != after[name]),
     )
-
-
-def subject_of(action: str, object_id: str | None, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    """What a change was made to, in the words of the user."""
-    if action.startswith("prompt."):
-        return str((after or before).get("query_text") or object_id or "")
-    if action == "prompts.add":
-        return str(after.get("added", ""))
-    return object_id or ""

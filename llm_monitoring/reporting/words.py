@@ -52,6 +52,10 @@ class Words(Numbers):
         text: str = self.form["short_day"].format(day=day.day, month=self.form["months"][day.month - 1])
         return text
 
+    def month(self, day: date) -> str:
+        text: str = self.form["day"].format(day=self.form["months"][day.month - 1], year=day.year)
+        return text
+
     def period(self, first: date, last: date) -> str:
         start = self.short_day(first) if first.year == last.year else self.day(first)
         return f"{start} – {self.day(last)}" if first != last else self.day(last)

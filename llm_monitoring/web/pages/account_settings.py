@@ -167,6 +167,7 @@ def page(request: Request, visitor: Visitor, shown: Shown) -> Response:
         tokens=[each for each in tokens.tokens_of(app.db, user_id) if each.revoked_at is None],
         scopes=SCOPES,
         projects=[row for row in projects if row["role"] == "owner"],
+        names={row["id"]: row["name"] for row in projects},
         default_days=DEFAULT_DAYS,
         agency=agency,
         agency_form=shown.agency or Form({"name": (agency.name,)} if agency else {}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
@@ -97,6 +98,7 @@ def show_portfolio(
         attention=attention_of(rows),
         pages=[(each, f"/?page={each}", each == page) for each in range(1, -(-len(rows) // ROWS) + 1)],
         standing=standing,
+        other_usd=other_cost(standing, rows),
         today=today,
         may_create=visitor.user_id is not None and may_create(visitor.app.db, visitor.user_id),
         archived=archived_projects(visitor),
@@ -148,6 +150,12 @@ def standing_of(visitor: Visitor) -> Standing | None:
     """The month of the person; None without an account."""
     standings = visitor.app.budget.standings(start_month=False)
     return next((each for each in standings if each.user_id == visitor.user_id), None)
+
+
+def other_cost(standing: Standing | None, rows: Sequence[Row]) -> Decimal:
+    """What the month cost beyond what the rows say, which is the cost of this month's answers of their projects."""
+    shown = sum((row.project.spent_usd or Decimal(0) for row in rows), Decimal(0))
+    return max(Decimal(0), standing.spent_usd - shown) if standing else Decimal(0)
 
 
 def read_rows(visitor: Visitor, today: date, standing: Standing | None, project_id: int | None = None) -> list[Row]:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from fastapi import Request, Response
 from jinja2 import Environment
 
+from llm_monitoring.access.audit import subject_of
 from llm_monitoring.reporting import charts
 from llm_monitoring.reporting.templating import environment_of
 from llm_monitoring.reporting.words import Words
@@ -70,6 +71,7 @@ def environment() -> Environment:
         "llm_monitoring.web.pages",
         static=static,
         assistants=assistants,
+        subject_of=subject_of,
         range_bar=charts.range_bar,
         sparkline=charts.sparkline,
     )

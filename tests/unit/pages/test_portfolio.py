@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from llm_monitoring.figures.periods import Period
+from llm_monitoring.ledger import Standing
 from llm_monitoring.reporting.portfolio import ProjectStanding
+from llm_monitoring.web.pages.portfolio import Row, other_cost
 
 TODAY = date(2026, 11, 28)
 WELL = ProjectStanding(
@@ -53,3 +55,16 @@ def test_a_drop_needs_attention_after_failures() -> None:
 def test_the_budget_is_the_owners(role: Any, needs: list[str]) -> None:
     """A viewer learns nothing of the owner's budget."""
     assert needs == replace(WELL, role=role).needs(TODAY, BOTH, is_blocked=True)
+
+
+@pytest.mark.parametrize(("spent", "other"), [("4.75", "3.75"), ("1.00", "0"), ("0.50", "0")])
+def test_what_no_row_says_of_the_month(spent: str, other: str) -> None:
+    """The month's spend beyond the answers of the rows is said apart, so that both add up; a viewer's row says none."""
+    standing = Standing(1, Decimal(spent), Decimal(0), Decimal(25), Decimal(80), has_active_projects=True)
+    rows = [Row(each, (), (), is_judged=True) for each in (WELL, replace(WELL, role="viewer", spent_usd=None))]
+    assert Decimal(other) == other_cost(standing, rows)
+
+
+def test_without_an_account_the_month_has_no_rest() -> None:
+    """A person who was never charged reads no amount."""
+    assert Decimal(0) == other_cost(None, [Row(WELL, (), (), is_judged=True)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +10,13 @@ from typing import Any, get_args
 
 import pytest
 
+from llm_monitoring.access.tokens import SCOPES
 from llm_monitoring.keys import Reason
 from llm_monitoring.web.pages.words import areas, page_words
 
-PAGES = Path(__file__).resolve().parents[3] / "llm_monitoring" / "web" / "pages"
+PACKAGE = Path(__file__).resolve().parents[3] / "llm_monitoring"
+PAGES = PACKAGE / "web" / "pages"
+WRITERS = ("record", "record_in_project", "allow")  # of entries in the record of changes
 AREAS = sorted({*areas("es"), *areas("en")})
 
 
@@ -68,3 +72,28 @@ def test_why_a_key_cannot_be_read_is_in_words(language: str) -> None:
     """A page shows no code of a stored key's problem."""
     known = page_words(language).text
     assert [] == [each for each in get_args(Reason) if f"account_settings.key_problem_{each}" not in known]
+
+
+def recorded() -> Iterator[str]:
+    """The actions that the package writes into the record of changes, such as `project.change`."""
+    for path in PACKAGE.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)] if "record" in text else []
+        for call in calls:
+            if getattr(call.func, "attr", getattr(call.func, "id", "")) in WRITERS:
+                strings = [node.value for each in call.args for node in ast.walk(each) if isinstance(node, ast.Constant)]
+                yield from (each for each in map(str, strings) if re.fullmatch(r"[a-z_]+\.[a-z_]+", each))
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_every_recorded_change_is_in_words(language: str) -> None:
+    """A page shows no code of what was changed."""
+    known = {key.removeprefix("records.did_") for key in page_words(language).text if key.startswith("records.did_")}
+    assert {each.replace(".", "_") for each in recorded()} == known
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_every_scope_is_in_words(language: str) -> None:
+    """Who makes a token reads what each scope allows."""
+    known = page_words(language).text
+    assert [] == [each for each in SCOPES if f"account_settings.scope_{each.replace(':', '_')}" not in known]
