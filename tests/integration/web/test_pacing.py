@@ -113,10 +113,10 @@ def test_the_overview_says_what_is_left_out_to_everyone_who_sees_it(world: World
 
 
 def test_the_settings_show_the_steps(world: World) -> None:
-    """With the day's allowance, and a link to the project."""
+    """With the day's allowance, and a link to the project by its name."""
     leave_out(world)
     page = world.open("/settings", sign_in(world, world.ana), headers=ENGLISH).text
-    link = f'<a href="/projects/{world.project}">Project {world.project}</a>'
+    link = f'<a href="/projects/{world.project}"><bdi>Quipu</bdi></a>'
     assert f"{link}: the sentiment of answers is not judged, since " in page
     assert "about 1.2500 USD of 1.5000 USD; in full it would cost 3.0000 USD." in page
 

@@ -81,8 +81,9 @@ def recorded() -> Iterator[str]:
         calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)] if "record" in text else []
         for call in calls:
             if getattr(call.func, "attr", getattr(call.func, "id", "")) in WRITERS:
-                strings = [node.value for each in call.args for node in ast.walk(each) if isinstance(node, ast.Constant)]
-                yield from (each for each in map(str, strings) if re.fullmatch(r"[a-z_]+\.[a-z_]+", each))
+                nodes = [node for each in call.args for node in ast.walk(each)]
+                strings = [str(node.value) for node in nodes if isinstance(node, ast.Constant)]
+                yield from (each for each in strings if re.fullmatch(r"[a-z_]+\.[a-z_]+", each))
 
 
 @pytest.mark.parametrize("language", ["es", "en"])
