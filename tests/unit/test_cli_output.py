@@ -7,6 +7,7 @@ import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import click
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
@@ -217,7 +218,7 @@ def test_no_width_of_a_terminal_loses_a_character(monkeypatch: pytest.MonkeyPatc
         printed = io.StringIO()
         console = Console(file=printed, width=width)
         monkeypatch.setattr(output, "terminal", lambda console=console: console)
-        monkeypatch.setattr(output.click, "echo", lambda text, printed=printed: printed.write(text))
+        monkeypatch.setattr(click, "echo", lambda text, printed=printed: printed.write(text))
         output.print_table([row], titles)
         shown = printed.getvalue()
         assert wanted == sorted("".join(shown.replace("─", "").split())), width

@@ -118,7 +118,7 @@ def test_the_settings_show_the_steps(world: World) -> None:
     page = world.open("/settings", sign_in(world, world.ana), headers=ENGLISH).text
     link = f'<a href="/projects/{world.project}"><bdi>Quipu</bdi></a>'
     assert f"{link}: the sentiment of answers is not judged, since " in page
-    assert "about 1.2500 USD of 1.5000 USD; in full it would cost 3.0000 USD." in page
+    assert "about 1.25 USD of 1.50 USD; in full it would cost 3.00 USD." in page
 
 
 def test_pacing_of_others_is_not_seen(world: World) -> None:
