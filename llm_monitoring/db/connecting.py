@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from threading import Event, Timer
 from typing import Final
 
+import psycopg2
 import psycopg2.extensions
 
 from llm_monitoring.db.encryption import advice as encryption_advice
@@ -18,10 +24,18 @@ CAUSES: Final = (
         "that name exists inside Railway alone: elsewhere put DATABASE_PUBLIC_URL into DATABASE_URL",
     ),
     (r"translate host name", "correct the host in DATABASE_URL"),
-    (r'database ".*" does not exist', "create it with `createdb`, or correct its name at the end of DATABASE_URL"),
-    (r'role ".*" does not exist|password authentication failed', "correct user and password in DATABASE_URL"),
+    (
+        r'database ".*" does not exist|no such database',
+        "create it with `createdb`, or correct its name at the end of DATABASE_URL",
+    ),
+    (r'role ".*" does not exist|(password|SASL) authentication failed', "correct user and password in DATABASE_URL"),
     (r"no password supplied", "put the password into DATABASE_URL"),
     (r"no pg_hba\.conf entry", "the server's pg_hba.conf has to let this user in from here"),
+    (r"unsupported startup parameter", "the pooler takes no such parameter: leave it out of DATABASE_URL"),
+    (
+        r"query_wait_timeout|no session of the server|max(_\w+)?_client|max clients reached",
+        "raise the pooler's limits (PgBouncer: default_pool_size, max_client_conn), or lower LLM_MAX_WORKERS",
+    ),
     (r"too many|connection slots", "raise max_connections or the role's limit, or lower LLM_MAX_WORKERS"),
     (r"refused|No such file|timeout|No route to host", "is the server running at host and port of DATABASE_URL?"),
 )
@@ -29,10 +43,16 @@ CAUSES: Final = (
 
 # Refused connections that a retry cannot help; they are known by their message, because libpq gives no SQLSTATE.
 HOPELESS: Final = re.compile(
-    r"password authentication failed|no pg_hba\.conf entry|(database|role) \"[^\"]*\" does not exist|"
-    r"server does not support SSL|no password supplied|authentication method requirement"
+    r"(password|SASL) authentication failed|no pg_hba\.conf entry|(database|role) \"[^\"]*\" does not exist|"
+    r"server does not support SSL|no password supplied|authentication method requirement|"
+    r"no such database|unsupported startup parameter"
 )
-SHORTAGE: Final = re.compile(r"too many (clients|connections)|remaining connection slots")
+# The last three are poolers' own: PgBouncer's limits and queue, and Supavisor's.
+SHORTAGE: Final = re.compile(
+    r"too many (clients|connections)|remaining connection slots|"
+    r"\(max_\w*client_conn\w*\)|query_wait_timeout|max clients reached"
+)
+OLDEST_SERVER: Final = 130000  # the first with gen_random_uuid()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +85,44 @@ def advice(error: str) -> str:
     return next((f"; {what}" for pattern, what in CAUSES if re.search(pattern, error)), "")
 
 
-def require_unicode(connection: psycopg2.extensions.connection) -> None:
-    """Raise ConfigurationError for a database that cannot store every text: a paid answer would be refused there."""
-    encoding = connection.info.parameter_status("server_encoding")
-    if encoding not in (None, "UTF8"):
-        name = connection.info.dbname
+@contextmanager
+def answered_within(connection: psycopg2.extensions.connection, seconds: float) -> Iterator[None]:
+    """Raise NoMoreConnections if the block's first statement has no answer in time.
+
+    A pooler accepts a connection at once and lets its first statement wait for a session of the server: two minutes
+    at PgBouncer. The driver cannot limit that wait, so the connection is cut.
+    """
+    late = Event()
+
+    def cut() -> None:
+        late.set()
+        with suppress(OSError, psycopg2.InterfaceError), socket.socket(fileno=os.dup(connection.fileno())) as wire:
+            wire.shutdown(socket.SHUT_RDWR)
+
+    timer = Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except Interrupted as exc:
+        if not late.is_set():
+            raise
+        message = f"no session of the server within {seconds:g} s"
+        raise NoMoreConnections(f"cannot connect to the database: {message}{advice(message)}") from exc
+    finally:
+        timer.cancel()
+
+
+def require_usable(connection: psycopg2.extensions.connection) -> None:
+    """Raise ConfigurationError for a server that is too old, or a database that cannot store every text."""
+    info = connection.info
+    version, encoding, name = info.server_version, info.parameter_status("server_encoding"), info.dbname
+    if version < OLDEST_SERVER:
+        connection.close()
+        raise ConfigurationError(
+            f"the server is PostgreSQL {version // 10000}, and this program needs {OLDEST_SERVER // 10000} or newer"
+        )
+    if encoding not in (None, "UTF8"):  # a paid answer would be refused there
         connection.close()
         raise ConfigurationError(
             f"database {name} has the encoding {encoding}, which cannot hold every answer", code="database_encoding"

@@ -25,7 +25,7 @@ import psycopg2
 import psycopg2.extensions
 
 from llm_monitoring.db import decoding
-from llm_monitoring.db.connecting import Endpoint, advice, refusal, require_unicode, unreadable
+from llm_monitoring.db.connecting import Endpoint, advice, answered_within, refusal, require_usable, unreadable
 from llm_monitoring.db.encryption import encryption_defaults
 from llm_monitoring.db.failures import (
     BrokenOff,
@@ -70,6 +70,7 @@ Params = Mapping[str, Any]
 Connection = Session
 T = TypeVar("T")
 
+SESSION_SECONDS: Final = 10.0  # how long a pooler may let a new connection wait for a session of the server
 LONGEST_PAUSE_SECONDS: Final = 5.0
 CANCELLED_SECONDS: Final = 3.0  # how long a statement is tried that the server cancels each time
 STOPPING_SECONDS: Final = 10.0  # the longest wait for a database that is away if the process is to stop
@@ -322,20 +323,26 @@ class Database:
             raise DatabaseUnavailable("the database is closed")
         with suppress(IndexError):
             return self.idle.pop()
+        found = self.given_back() if self.shortage.lasts() else None
+        if found is not None:
+            return found
         try:
             return connect(self.dsn, self.lock_seconds, self.statement_seconds)
         except NoMoreConnections as exc:
-            return self.wait_for_idle(exc)
+            self.shortage.began(exc)
+            found = self.given_back()
+            if found is None:
+                raise
+            return found
 
-    def wait_for_idle(self, refused: NoMoreConnections) -> Connection:
-        """Return a connection that another thread gives back, as the server opens no more; raises `refused`."""
-        self.shortage.log(refused)
+    def given_back(self) -> Connection | None:
+        """Return a connection that another thread gives back, as the server opens no more; None if none does."""
         ends = time.monotonic() + min(SHORTAGE_SECONDS, self.retry_seconds)
         while time.monotonic() < ends and not self.closed:
             with suppress(IndexError):
                 return self.idle.pop()
             time.sleep(SHORTAGE_PAUSE_SECONDS)
-        raise refused
+        return None
 
     def give_back(self, connection: Connection) -> None:
         try:
@@ -372,12 +379,13 @@ def connect(dsn: str, lock_seconds: float = LOCK_SECONDS, statement_seconds: flo
             raise unreadable(str(exc)) from None
         kind = refusal(str(exc))
         raise kind(f"cannot connect to the database: {first_line(exc)}{advice(str(exc))}") from exc
-    require_unicode(connection)
+    require_usable(connection)
     decoding.register(connection)
     connection.autocommit = True
     limits = {
         "lock_timeout": f"{round(1000 * lock_seconds)}ms",
         "statement_timeout": f"{round(1000 * statement_seconds)}ms",
     }
-    Transaction(connection).all(load("database").prepare_session, limits)
+    with answered_within(connection, SESSION_SECONDS):
+        Transaction(connection).all(load("database").prepare_session, limits)
     return connection

@@ -10,6 +10,7 @@ from typing import Final
 
 log = logging.getLogger(__name__)
 
+SHORT_SECONDS: Final = 60.0  # after a refusal, how long an open connection is waited for before another one is opened
 WAIT_OVER_SECONDS: Final = 60.0  # after which a table that is locked again is another wait
 
 
@@ -103,16 +104,21 @@ class TableWait:
 
 @dataclass(slots=True)
 class Shortage:
-    """The server opens fewer connections than the pool may have: logged once."""
+    """The server opens fewer connections than the pool may have: logged once, and remembered for SHORT_SECONDS."""
 
-    logged: bool = False
+    last: float | None = None
     lock: Lock = field(default_factory=Lock)
 
-    def log(self, error: Exception) -> None:
+    def lasts(self) -> bool:
+        """Return whether the server has refused a connection a short time ago."""
+        last = self.last
+        return last is not None and time.monotonic() - last < SHORT_SECONDS
+
+    def began(self, error: Exception) -> None:
         """Log the first refusal: calls share the connections that are open."""
         with self.lock:
-            if self.logged:
-                return
-            self.logged = True
-        facts = {"event": "database.connections_short"}
-        log.warning("🔌 El servidor no abre más conexiones: se comparten las abiertas (%s)", error, extra=facts)
+            logged, self.last = self.last is not None, time.monotonic()
+        if not logged:
+            facts = {"event": "database.connections_short"}
+            message = "🔌 El servidor no abre más conexiones: se comparten las abiertas (%s)"
+            log.warning(message, error, extra=facts)

@@ -1,4 +1,4 @@
-"""A pooler in transaction mode, as small as a test needs it: each transaction gets whichever server session is free."""
+"""A pooler as small as a test needs it: whichever server session is free is a client's, or a transaction's."""
 
 from __future__ import annotations
 
@@ -7,28 +7,42 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 SSL_REQUEST, GSS_REQUEST = 80877103, 80877104
 
+Mode = Literal["session", "transaction", "statement"]
+
+
+def statement(sql: str) -> bytes:
+    return b"Q" + struct.pack("!i", len(sql) + 5) + sql.encode() + b"\0"
+
 
 class Pool:
-    """Server sessions, the one that was given back last first."""
+    """Server sessions, the one that was given back last first; at most `size`, for which clients wait.
 
-    def __init__(self, url: str) -> None:
+    `reset`: what a session does before the next client gets it.
+    """
+
+    def __init__(self, url: str, mode: Mode, *, reset: str = "", size: int = 100) -> None:
+        self.mode, self.reset = mode, reset
+        self.places = threading.BoundedSemaphore(size)
         parts = urlsplit(url)
         query = parse_qs(parts.query)
         self.place = query["host"][0], int(query.get("port", [str(parts.port or 5432)])[0])
         self.user, self.database = parts.username or "postgres", unquote(parts.path.lstrip("/"))
         self.free: list[socket.socket] = []
+        self.opened: list[socket.socket] = []
         self.lock = threading.Lock()
 
     def take(self) -> socket.socket:
+        self.places.acquire()
         with self.lock:
             if self.free:
                 return self.free.pop()
         server = socket.socket(socket.AF_UNIX)
+        self.opened.append(server)
         server.connect(f"{self.place[0]}/.s.PGSQL.{self.place[1]}")
         words = f"user\0{self.user}\0database\0{self.database}\0client_encoding\0UTF8\0\0".encode()
         server.sendall(struct.pack("!ii", len(words) + 8, 196608) + words)
@@ -37,8 +51,11 @@ class Pool:
         return server
 
     def give_back(self, server: socket.socket) -> None:
+        if self.reset:
+            exchange(server, statement(self.reset))
         with self.lock:
             self.free.append(server)
+        self.places.release()
 
 
 def read_exactly(source: socket.socket, size: int) -> bytes:
@@ -78,30 +95,39 @@ def greet(client: socket.socket) -> None:
     client.sendall(hello + b"K" + struct.pack("!iii", 12, 99_999_999, 1) + b"Z" + struct.pack("!i", 5) + b"I")
 
 
+def exchange(server: socket.socket, message: bytes, client: socket.socket | None = None) -> bytes:
+    """Send a message, pass the answer on, and return the state of the transaction after it."""
+    server.sendall(message)
+    while True:
+        kind, answer = read_message(server)
+        if client:
+            client.sendall(answer)
+        if kind == b"Z":
+            return answer[-1:]
+
+
 def serve(client: socket.socket, pool: Pool) -> None:
+    server = None
     with suppress(EOFError, OSError), client:
         greet(client)
-        server = None
         while True:
             kind, message = read_message(client)
-            if kind == b"X":
+            if kind == b"X" or (pool.mode == "statement" and message[5:10].upper() == b"BEGIN"):
                 break
             server = server or pool.take()
-            server.sendall(message)
-            while True:
-                kind, answer = read_message(server)
-                client.sendall(answer)
-                if kind == b"Z":
-                    break
-            if answer[-1:] == b"I":  # the transaction is over: the next one may get another session
+            state = exchange(server, message, client)
+            if pool.mode != "session" and state == b"I":  # the next statement may get another session
                 pool.give_back(server)
                 server = None
+    if server:
+        with suppress(EOFError, OSError):  # the test has ended
+            pool.give_back(server)
 
 
 @contextmanager
-def transaction_pooler(url: str) -> Iterator[str]:
+def pooler(url: str, mode: Mode = "transaction", *, reset: str = "", size: int = 100) -> Iterator[str]:
     """The address of a pooler in front of the database at `url`."""
-    pool = Pool(url)
+    pool = Pool(url, mode, reset=reset, size=size)
     with socket.create_server(("127.0.0.1", 0)) as door:
 
         def accept() -> None:
@@ -112,5 +138,5 @@ def transaction_pooler(url: str) -> Iterator[str]:
 
         threading.Thread(target=accept, daemon=True).start()
         yield f"postgresql://{pool.user}@127.0.0.1:{door.getsockname()[1]}/{pool.database}"
-    for server in pool.free:
+    for server in pool.opened:
         server.close()

@@ -26,7 +26,7 @@ from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.jobs import daily
 from llm_monitoring.runs import records
 from llm_monitoring.runs.records import LOCK_KEY, AlreadyRunning, RunLock, held_too_long
-from tests.integration.pooled import transaction_pooler
+from tests.integration.pooled import pooler
 
 MIGRATIONS_LOCK = "SELECT pg_advisory_lock(hashtextextended('llm_schema_migrations', 0))"
 
@@ -50,7 +50,7 @@ def test_a_pooler_in_transaction_mode_is_refused(database_url: str, monkeypatch:
     """The job ends with exit 1 and the cure; doctor is red; a direct address is neither."""
     with Database(database_url) as direct:
         require_sessions(direct)
-    with transaction_pooler(database_url) as url:
+    with pooler(database_url) as url:
         with Database(url, retry_seconds=0.0) as pooled, pytest.raises(PooledSessions, match="session mode"):
             require_sessions(pooled)
         monkeypatch.setenv("DATABASE_URL", url)

@@ -51,6 +51,11 @@ SELECT clock_timestamp() AS now
 -- The server process that answers.
 SELECT pg_catalog.pg_backend_pid() AS pid
 
+-- name: mark_session
+-- Whether an earlier connection has left a mark in this session; leaves one.
+WITH earlier AS MATERIALIZED (SELECT current_setting('llm_monitoring.marked', TRUE) AS mark)
+SELECT coalesce(mark, '') <> '' AS marked, set_config('llm_monitoring.marked', 'yes', FALSE) FROM earlier
+
 -- name: holds
 -- Whether this session holds an advisory lock.
 SELECT EXISTS (SELECT FROM pg_locks

@@ -18,7 +18,7 @@ from llm_monitoring.web import paging
 from llm_monitoring.web.boundary import MOST_BODY_BYTES
 from llm_monitoring.web.context import open_service
 from llm_monitoring.web.service import bounded
-from tests.integration.pooled import transaction_pooler
+from tests.integration.pooled import pooler
 from tests.integration.web.world import World
 
 
@@ -141,7 +141,7 @@ def test_a_database_that_needs_a_migration_is_refused(empty_database_url: str) -
 
 def test_the_service_refuses_a_pooler_in_transaction_mode(database_url: str) -> None:
     """Each statement could run in a session that is bound to another visitor's rows."""
-    with transaction_pooler(database_url) as url:
+    with pooler(database_url) as url:
         settings = load_settings({"DATABASE_URL": url}, dotenv=False)
         with pytest.raises(PooledSessions, match="session mode"), open_service(settings):
             pass
