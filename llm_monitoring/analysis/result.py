@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from llm_monitoring.analysis.sources import Source
 
-ANALYSIS_VERSION = "8"
+ANALYSIS_VERSION = "9"
 """Part of every fingerprint: raised with any change by which an answer may be read otherwise, so that answers that are
 stored count as stale. `tests/unit/analysis/test_rules_version.py` notices a change without it."""
 

@@ -48,12 +48,18 @@ class Grammar:
         return rf"(?:(?:{self.words('filler')}|{owned})\s{elided}){{0,6}}"
 
     @property
+    def described(self) -> str:
+        """What the name belongs to, in one phrase without another noun: `a widely known Spanish company called`."""
+        word = rf"(?!(?:{self.words('breaks')})\b)[\w-]{{1,30}}\s"
+        return rf"(?:{self.data['determiners']}){BREAK}(?:{word}){{1,6}}?(?:{self.data['called']})\s"
+
+    @property
     def names(self) -> str:
         """One name or a joined list of them."""
         item = f"{self.filler}{QUOTED_NAME}"
         conj = self.words("conj")
         joint = rf"(?:\s?,\s(?:(?:{conj})\s)?|\s?/\s?|\s?&\s?|\s(?:{conj})\s)"
-        return f"{item}(?:{joint}{item}){{0,8}}"
+        return f"(?:{self.described})?{item}(?:{joint}{item}){{0,8}}"
 
     @property
     def denied(self) -> str:
@@ -117,7 +123,7 @@ class Grammar:
     def filled(self, entry: str) -> str:
         """An expression of the data with its marks replaced."""
         parts = {"{loc}": "location", "{end}": "tail", "{stop}": "stop", "{tail}": "tail", "{o}": "denied"}
-        parts |= {"{missing}": "missing", "{then}": "then"}
+        parts |= {"{missing}": "missing", "{then}": "then", "{described}": "described"}
         entry = entry.replace("{clause}", CLAUSE).replace("{nouns}", self.data["nouns"])
         entry = entry.replace("{info}", self.data["info"])
         for mark, part in parts.items():
