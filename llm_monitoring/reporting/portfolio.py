@@ -13,6 +13,7 @@ from llm_monitoring.db import Database, load
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.figures.periods import Period, PeriodRequest
 from llm_monitoring.figures.stored_figures import columns_of
+from llm_monitoring.projects import enabled_providers
 
 SQL = load("portfolio")
 
@@ -25,8 +26,8 @@ ORDER: Final[tuple[Need, ...]] = get_args(Need)
 class ProjectStanding:
     """One project: `day` is the last that was measured or tried, `measured` the days with answers, first to last.
 
-    Of `expected` tasks of a day `answered` have an answer and `failed` do not. `spent_usd` is this month's cost, None
-    for a viewer.
+    Of the `expected` tasks of now, `answered` have an answer of that day and `failed` do not. `spent_usd` is
+    this month's cost, None for a viewer.
     """
 
     id: int
@@ -64,7 +65,7 @@ class ProjectStanding:
 
 def project_standings(db: Database, user_id: int, month: date, project_id: int | None = None) -> list[ProjectStanding]:
     """The user's projects that are not archived, by brand, or one of them; costs are those since `month`."""
-    params = {"user_id": user_id, "since": month, "project_id": project_id}
+    params = {"user_id": user_id, "since": month, "project_id": project_id, "providers": list(PROVIDERS)}
     return [standing_of(row) for row in db.all(SQL.projects, params)]
 
 
@@ -87,7 +88,7 @@ def last_verdicts(db: Database, wanted: Sequence[PeriodRequest]) -> dict[int, st
 
 
 def standing_of(row: Any) -> ProjectStanding:
-    providers = tuple(each for each in PROVIDERS if each in (row["enabled_llms"] or ()))
+    providers = enabled_providers(row["enabled_llms"])
     return ProjectStanding(
         id=row["id"],
         name=row["name"],
