@@ -75,7 +75,8 @@ def preview(app: App, project_id: int) -> Preview:
     plan = make_plan(app, [project_id], blocked_users(app.budget.standings(start_month=False)))
     problem = plan.problems.get(project_id)
     if problem is not None:
-        raise NotReady("project", project_id, f"project {project_id} cannot be asked now", code=problem.code)
+        message = f"project {project_id} cannot be asked now: {problem.code}"
+        raise NotReady("project", project_id, message, code=problem.code)
     if project_id not in plan.projects:
         raise NotReady("project", project_id, f"project {project_id} is paused", code="paused")
     cells = [cell for cell in estimate(app, plan, day, in_full=True) if cell.problem is None]

@@ -138,9 +138,8 @@ def preview(app: App, project_id: int) -> Preview:
     try:
         return orders.preview(app, project_id)
     except NotReady as exc:
-        raise Problem(
-            next((code for known, code in CODES.items() if known == exc.code), "not_ready"), exc.code
-        ) from exc
+        known = next((code for problem, code in CODES.items() if problem == exc.code), None)
+        raise (Problem(known) if known else Problem("not_ready", str(exc))) from exc
 
 
 def cost_of(wanted: Preview) -> Cost:

@@ -83,23 +83,27 @@ def test_while_one_is_open_there_is_no_second(shop: Shop) -> None:
 
 @pytest.mark.short(every=3)
 @pytest.mark.parametrize(
-    ("trouble", "code"),
+    ("trouble", "answer"),
     [
-        ("UPDATE user_llm_api_keys SET monthly_budget_usd = 0", (402, "budget_exhausted")),
+        (
+            "UPDATE user_llm_api_keys SET monthly_budget_usd = 0",
+            (402, "budget_exhausted", "El presupuesto del mes está gastado"),
+        ),
         (
             "UPDATE user_llm_api_keys SET openai_api_key_encrypted = NULL, perplexity_api_key_encrypted = NULL",
-            (409, "no_key"),
+            (409, "no_key", "Ningún proveedor tiene una clave utilizable"),
         ),
-        ("UPDATE llm_monitoring_projects SET is_active = FALSE", (409, "not_ready")),
+        ("UPDATE llm_monitoring_projects SET is_active = FALSE", (409, "not_ready", "project {} is paused")),
     ],
 )
-def test_what_cannot_be_asked_is_refused(shop: Shop, trouble: str, code: tuple[int, str]) -> None:
-    """With the reason's code, and no order is left behind."""
+def test_what_cannot_be_asked_is_refused(shop: Shop, trouble: str, answer: tuple[int, str, str]) -> None:
+    """With the reason's code and a sentence, in the reader's language if it has one, and no order is left behind."""
     shop.environment.db.execute(trouble)
-    refused = shop.call("POST", "/analyze")
-    status, name = code
-    assert status == refused.status_code
-    assert name == refused.json()["code"]
+    refused = shop.call("POST", "/analyze", headers={"Accept-Language": "es"})
+    body = refused.json()
+    status, code, detail = answer
+    assert (status, code) == (refused.status_code, body["code"])
+    assert detail.format(shop.project) == body["detail"]
     assert [] == shop.call("GET", "/orders").json()["data"]
 
 
