@@ -21,6 +21,7 @@ from llm_monitoring.jobs.startup import job_settings
 from llm_monitoring.ledger import blocked_users
 from llm_monitoring.process.signals import ending_within
 from llm_monitoring.process.wording import DAILY_PROGRAM, PROGRAM
+from llm_monitoring.runs.asked_days import LONGEST_AGO, require_askable
 from llm_monitoring.runs.daily import Executor, RunRequest, execute_locally, longest_ending, longest_run, run_day
 from llm_monitoring.runs.day_plans import foresee
 from llm_monitoring.runs.estimate import estimate
@@ -45,6 +46,7 @@ class Options:
     day: date | None
     dry_run: bool
     demo: bool
+    any_past: bool = False
 
     @property
     def project_ids(self) -> list[int] | None:
@@ -70,7 +72,7 @@ def run(settings: Settings, options: Options) -> int:
         terminal.stoppable(longest_ending(settings)) as stop,
         open_app(settings, stop) as app,
     ):
-        day = options.day or asking_day(app)
+        day = asking_day(app) if options.day is None else require_askable(app, options.day, any_past=options.any_past)
         check_project(app, options)
         if options.dry_run:
             return dry_run(app, options, day)
@@ -190,8 +192,9 @@ def read_options(argv: Sequence[str] | None) -> Options:
         "--date",
         type=past_day,
         metavar="YYYY-MM-DD",
-        help="complete this day instead of today (answers are today's)",
+        help=f"complete this day, of the last {LONGEST_AGO.days}, instead of today (answers are today's)",
     )
+    parser.add_argument("--any-past", action="store_true", help="with --date: also a day longer ago")
     parser.add_argument(
         "--dry-run",
         action="store_true",
@@ -203,7 +206,9 @@ def read_options(argv: Sequence[str] | None) -> Options:
         help="sample data and simulated answers, in a database of its own; needs no key",
     )
     arguments = parser.parse_args(argv)
-    return Options(arguments.project, arguments.date, arguments.dry_run, arguments.demo)
+    if arguments.any_past and arguments.date is None:
+        parser.error("--any-past needs --date")
+    return Options(arguments.project, arguments.date, arguments.dry_run, arguments.demo, arguments.any_past)
 
 
 def project_number(text: str) -> int:

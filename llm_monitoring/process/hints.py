@@ -24,6 +24,8 @@ HINTS: Final = {
     "certificates_unreadable": "name a file of PEM certificates there, or remove the variable",
     "database_encoding": "create one with TEMPLATE template0 ENCODING 'UTF8', restore a dump of the old one into it, "
     "and give its address as DATABASE_URL",
+    "day_ahead": "ask it on that day",
+    "day_long_ago": "correct the day, or add `--any-past` if it is meant",
     "calls_open": "let the daily run end, or run `{program} budget audit`, then try again",
     "long_form": "leave out `--long`",
     "key_missing": "store one with `{program} keys set {user_id} {provider}`",

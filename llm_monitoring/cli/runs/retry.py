@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,8 @@ from llm_monitoring.app import App
 from llm_monitoring.cli.base.command import Failed, Number, example
 from llm_monitoring.cli.base.output import Columns, print_table, say, usd
 from llm_monitoring.cli.base.session import Session, pass_session
+from llm_monitoring.db import Row
+from llm_monitoring.errors import NotReady
 from llm_monitoring.process.progress import bar
 from llm_monitoring.process.signals import stoppable
 from llm_monitoring.process.wording import counted
@@ -20,8 +23,6 @@ from llm_monitoring.runs.reason_texts import problem_text, stop_text
 from llm_monitoring.runs.records import AlreadyRunning
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from llm_monitoring.runs.estimate import Estimate
     from llm_monitoring.runs.report import DayReport, ProjectReport
     from llm_monitoring.runs.stats import RunStats
@@ -39,18 +40,21 @@ SHOWN: Final[Columns] = {
 
 @click.command(epilog=example("runs retry 12", "runs retry 12 --yes"))
 @click.argument("run", type=RUN)
+@click.option("--any-past", is_flag=True, help="Also if the day is more than a week ago.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @pass_session
-def retry(session: Session, run: int, *, yes: bool) -> None:
+def retry(session: Session, run: int, *, any_past: bool, yes: bool) -> None:
     """Ask again what the day of RUN has no answer to, within each user's budget.
 
     What was answered is neither asked nor paid again. It is a run of its own; the answers are today's.
     """
     from llm_monitoring.ledger import blocked_users
+    from llm_monitoring.runs.asked_days import require_askable
     from llm_monitoring.runs.estimate import estimate
 
     with session.app() as app:
-        day = table.find(app.db, run)["analysis_date"]
+        day = day_of(table.find(app.db, run))
+        require_askable(app, day, any_past=any_past)
         blocked = blocked_users(app.budget.standings(start_month=False))
         open_tasks = list(estimate(app, make_plan(app, None, blocked), day))
         total = sum(cell.tasks for cell in open_tasks)
@@ -62,6 +66,14 @@ def retry(session: Session, run: int, *, yes: bool) -> None:
             return
         report = ask_again(app, day, total)
     show_report(report)
+
+
+def day_of(run: Row) -> date:
+    """The day of a run; raises NotReady for a value that the calendar does not have."""
+    day = run["analysis_date"]
+    if not isinstance(day, date):
+        raise NotReady("run", run["id"], f"run {run['id']} has {day} as its day, which cannot be asked")
+    return day
 
 
 def cost_at_most(open_tasks: list[Estimate], total: int) -> str:
