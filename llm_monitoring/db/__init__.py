@@ -19,6 +19,7 @@ from llm_monitoring.db.database import (
     Transaction,
 )
 from llm_monitoring.db.encryption import encryption_defaults, is_required, reach
+from llm_monitoring.db.id_room import IdRoom, id_room, require_id_room
 from llm_monitoring.db.locks import AlreadyHeld, ExclusiveLock, Holder, SessionLock, advisory_holder, table_holder
 from llm_monitoring.db.migrations import migrate, pending
 from llm_monitoring.db.pooler import PooledSessions, require_sessions
@@ -37,6 +38,7 @@ __all__ = [
     "DatabaseUnavailable",
     "ExclusiveLock",
     "Holder",
+    "IdRoom",
     "Interrupted",
     "Json",
     "Locked",
@@ -53,6 +55,7 @@ __all__ = [
     "UserDatabase",
     "advisory_holder",
     "encryption_defaults",
+    "id_room",
     "in_transaction",
     "is_required",
     "load",
@@ -62,6 +65,7 @@ __all__ = [
     "reach",
     "read_record",
     "records",
+    "require_id_room",
     "require_sessions",
     "snapshot",
     "table_holder",

@@ -14,6 +14,7 @@ from llm_monitoring.db import (
     Row,
     RowErrors,
     advisory_holder,
+    id_room,
     is_required,
     load,
     reach,
@@ -22,6 +23,7 @@ from llm_monitoring.db import (
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.health.check_result import CheckResult, green, red, yellow
 from llm_monitoring.ledger import Budget
+from llm_monitoring.process.hints import hint
 from llm_monitoring.process.wording import DAILY, PROGRAM, counted
 from llm_monitoring.projects import fingerprints
 from llm_monitoring.runs import records
@@ -34,6 +36,7 @@ SLOW_CLOCK: Final = timedelta(seconds=5)
 WRONG_CLOCK: Final = timedelta(minutes=5)
 LATE: Final = timedelta(hours=26)
 SHOWN_AT_MOST: Final = 5
+FEW_IDS: Final = 10_000_000  # a large installation stores 50,000 answers a day
 
 
 def migrations(db: Database) -> Iterator[CheckResult]:
@@ -221,6 +224,15 @@ def last_run(row: Row, now: datetime) -> CheckResult:
     if row["status"] != "completed":
         return yellow("runs", message, f"`{PROGRAM} runs show {row['id']}`")
     return green("runs", message)
+
+
+def ids(db: Database) -> Iterator[CheckResult]:
+    """Whether the tables of the host have ids left for the answers and figures of the next months."""
+    for found in id_room(db):
+        if found.room < FEW_IDS:
+            facts = {"table": found.table, "sequence": found.sequence}
+            fix = hint(ConfigurationError("", code="ids_exhausted", **facts))
+            yield yellow("ids", f"{found.table} has ids for {found.room} more rows", fix)
 
 
 def outbox(db: Database) -> Iterator[CheckResult]:

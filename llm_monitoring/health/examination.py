@@ -111,6 +111,7 @@ def database_results(db: Database, settings: Settings, *, offline: bool) -> Iter
         ("operator budget", lambda: database.operator_budget(settings, budget)),
         ("users", lambda: spending.named_users(db, settings)),
         ("runs", lambda: database.daily_runs(db, budget)),
+        ("ids", lambda: database.ids(db)),
         ("readings", lambda: database.readings(db)),
         ("notifications", lambda: database.outbox(db)),
     )

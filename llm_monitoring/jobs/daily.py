@@ -14,6 +14,7 @@ from typing import Final
 
 from llm_monitoring import projects
 from llm_monitoring.app import App, asking_day, open_app, schedule_day
+from llm_monitoring.db import require_id_room
 from llm_monitoring.errors import MonitoringError, NotReady
 from llm_monitoring.host import check_budget_limits, get_api_keys_from_db, update_monthly_spend
 from llm_monitoring.jobs import daily_log, demo_log, terminal
@@ -172,8 +173,10 @@ def dry_run(app: App, options: Options, day: date) -> int:
     standings = app.budget.standings(start_month=False)
     foreseen = foresee(app, make_plan(app, None, blocked_users(standings)), standings, day)
     plan = foreseen.plan.only(options.project_ids)
-    daily_log.estimate(list(estimate(app, plan, day)), plan, standings, day)
+    cells = estimate(app, plan, day)
+    daily_log.estimate(cells, plan, standings, day)
     daily_log.pacing_estimate(plan, foreseen.days)
+    require_id_room(app.db, sum(cell.tasks for cell in cells))
     return DONE
 
 

@@ -27,6 +27,8 @@ HINTS: Final = {
     "day_ahead": "ask it on that day",
     "day_long_ago": "correct the day, or add `--any-past` if it is meant",
     "calls_open": "let the daily run end, or run `{program} budget audit`, then try again",
+    "ids_exhausted": "as the owner of the table, with time, as it is rewritten: ALTER TABLE {table} ALTER COLUMN id "
+    "TYPE BIGINT; ALTER SEQUENCE {sequence} AS BIGINT NO MAXVALUE",
     "long_form": "leave out `--long`",
     "key_missing": "store one with `{program} keys set {user_id} {provider}`",
     "mention_filter": "leave out `--mentioned`",

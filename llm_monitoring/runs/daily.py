@@ -16,7 +16,7 @@ from llm_monitoring.access.expiry import remove_expired
 from llm_monitoring.answers.reanalysis import read_unread
 from llm_monitoring.answers.retention import prune
 from llm_monitoring.app import App, schedule_day
-from llm_monitoring.db import DatabaseUnavailable
+from llm_monitoring.db import DatabaseUnavailable, require_id_room
 from llm_monitoring.domain import PROVIDERS, ProviderName
 from llm_monitoring.keys import Clients
 from llm_monitoring.ledger import Adjustment, Standing, balance, blocked_users
@@ -223,7 +223,10 @@ def ask(app: App, request: RunRequest, start: RunStart, run_id: int, lock: RunLo
     plan = plan_asking(app, request, start)
     executor = executor_of(app, clients, plan, run_id, request.day)
     before = coverage(app.db, plan, request.day)
-    request.on_start(sum(cell.open for cells in before.values() for cell in cells.values()))
+    pending = sum(cell.open for cells in before.values() for cell in cells.values())
+    if start.obstacle is None:
+        require_id_room(app.db, pending)
+    request.on_start(pending)
     context = RunContext(
         executor,
         plan,
