@@ -10,6 +10,7 @@ from llm_monitoring.db.database import (
     Connection,
     Database,
     DatabaseUnavailable,
+    Hanging,
     Interrupted,
     Json,
     Locked,
@@ -19,6 +20,7 @@ from llm_monitoring.db.database import (
     Transaction,
 )
 from llm_monitoring.db.encryption import encryption_defaults, is_required, reach
+from llm_monitoring.db.failures import hang_in
 from llm_monitoring.db.id_room import IdRoom, id_room, require_id_room
 from llm_monitoring.db.locks import AlreadyHeld, ExclusiveLock, Holder, SessionLock, advisory_holder, table_holder
 from llm_monitoring.db.migrations import migrate, pending
@@ -37,6 +39,7 @@ __all__ = [
     "DatabaseClock",
     "DatabaseUnavailable",
     "ExclusiveLock",
+    "Hanging",
     "Holder",
     "IdRoom",
     "Interrupted",
@@ -55,6 +58,7 @@ __all__ = [
     "UserDatabase",
     "advisory_holder",
     "encryption_defaults",
+    "hang_in",
     "id_room",
     "in_transaction",
     "is_required",

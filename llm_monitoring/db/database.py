@@ -32,6 +32,7 @@ from llm_monitoring.db.failures import (
     Cancelled,
     Conflict,
     DatabaseUnavailable,
+    Hanging,
     Interrupted,
     Locked,
     NoMoreConnections,
@@ -53,6 +54,7 @@ __all__ = [
     "Connection",
     "Database",
     "DatabaseUnavailable",
+    "Hanging",
     "Interrupted",
     "Json",
     "Locked",
@@ -239,7 +241,7 @@ class Database:
     def persist(self, attempt: Callable[[], T]) -> T:
         """Call `attempt` until it is not interrupted and no table is locked, for up to `retry_limit` seconds.
 
-        Raises BrokenOff if the server cancels only this statement each time.
+        Raises BrokenOff if the server cancels only this statement each time, Hanging if after all its time.
         """
         began, cancelled, pause, table_was_locked = None, None, 0.0, False
         while True:
@@ -258,7 +260,8 @@ class Database:
                     cancelled = started if now - started >= self.statement_seconds > 0 else now
                 if cancelled is not None and now + pause - cancelled >= self.cancelled_limit() and self.answers():
                     self.outage.ended()
-                    raise BrokenOff(f"{exc}: the database breaks this off each time") from exc
+                    kind = Hanging if now - started >= self.statement_seconds > 0 else BrokenOff
+                    raise kind(f"{exc}: the database breaks this off each time") from exc
                 if self.closed or now + pause - began >= self.retry_limit():
                     self.outage.given_up(exc)
                     raise

@@ -55,6 +55,17 @@ class BrokenOff(Locked):
     """The server cancels a statement each time it is tried and answers others, so its row is the cause."""
 
 
+class Hanging(BrokenOff):
+    """The statement took all the time that it may take, and its next try would: a trigger of its table waits."""
+
+
+def hang_in(error: BaseException | None) -> Hanging | None:
+    """Return the statement that hung, if an error or a cause of it is one."""
+    while error is not None and not isinstance(error, Hanging):
+        error = error.__cause__
+    return error
+
+
 class Conflict(MonitoringError):
     """The row exists already. `table` is the schema and name of its table."""
 
@@ -127,7 +138,7 @@ def translation(error: psycopg2.Error) -> MonitoringError | None:
         kind, what = (Locked, "what this one needs") if error.diag.context else (TableLocked, "a whole table")
         return kind(f"{message}: another session holds {what}")
     if code.startswith((*REPEATABLE, *LOST)):
-        return Cancelled(message)
+        return Cancelled(message + in_function(error))
     if is_in_function(error):
         return Rejected(message, constraint=constraint)
     if code.startswith(UNABLE):
@@ -151,6 +162,12 @@ def misconfiguration(connection: psycopg2.extensions.connection, error: psycopg2
         message = f"the tables are not as this version needs them: {primary(error)}"
         return ConfigurationError(message, code="tables_differ")
     return None
+
+
+def in_function(error: psycopg2.Error) -> str:
+    """Return the function of the host in which a statement was cancelled, to find it by; empty without one."""
+    lines = [line for line in (error.diag.context or "").splitlines() if "PL/pgSQL" in line]
+    return f" in {lines[0]}" if lines else ""
 
 
 def primary(error: psycopg2.Error) -> str:

@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any, Final, Literal, TypeVar
 
 from llm_monitoring.db.database import DatabaseUnavailable, Rejected
+from llm_monitoring.db.failures import Hanging, hang_in
 from llm_monitoring.logs import redact
 
 R = TypeVar("R")
@@ -126,10 +127,15 @@ class Guarded:
 
 @dataclass(slots=True)
 class RowErrors:
-    """The errors of single rows in one run, each reported once. Safe to share between threads."""
+    """The errors of single rows in one run, each reported once. Safe to share between threads.
+
+    `hanging`: the users with a row of which a statement hung. Each further one would take as long, and keep a thread or
+    the whole run from everyone else, so that nothing more of theirs is tried in the run.
+    """
 
     found: list[RowError] = field(default_factory=list)
     known: set[tuple[Stage, str]] = field(default_factory=set)
+    hanging: set[int] = field(default_factory=set)
     lock: Lock = field(default_factory=Lock)
 
     @contextmanager
@@ -153,12 +159,26 @@ class RowErrors:
         except ENDS_EVERYTHING:
             raise
         except BaseException as exc:
+            self.note_hang(fields.get("user_id"), exc)
             if passes(exc):
                 raise
             work.error = RowError(stage, row, code_of(exc), message_of(exc), tuple(fields.items()))
             log.debug("%s: %s", stage, row, exc_info=exc, extra={"event": "row.error", "row": row})
             if keep:
                 self.add(work.error)
+
+    def note_hang(self, user_id: int | None, error: BaseException) -> None:
+        """Remember the user of a row if a statement of it hung."""
+        if user_id is not None and hang_in(error) is not None:
+            self.hanging.add(user_id)
+
+    def is_left_alone(self, stage: Stage, row: str, user_id: int | None, **fields: Any) -> bool:
+        """Whether a row is not tried, as a statement of another row of its user hung; recorded if so."""
+        if user_id not in self.hanging:
+            return False
+        message = "not tried, as a statement for this user took all its time: look at triggers and rules of the tables"
+        self.add(RowError(stage, row, Hanging.__name__, message, (("user_id", user_id), *fields.items())))
+        return True
 
     def add(self, error: RowError) -> None:
         """Record an error; a row is reported once for each stage."""
@@ -175,6 +195,8 @@ class RowErrors:
     ) -> list[R]:
         """Write rows together; if they are refused, in halves, so that only rows that are refused alone are left out.
 
+        If a statement hangs all are left out: each half might take as long.
+
         Returns the rows that were written. `write` must be all or nothing.
         """
         if len(rows) <= 1:
@@ -183,6 +205,9 @@ class RowErrors:
             write(rows)
         except ENDS_EVERYTHING:
             raise
+        except Hanging as exc:
+            self.add(RowError(stage, f"{label(rows[0])} (+{len(rows) - 1})", code_of(exc), message_of(exc)))
+            return []
         except Exception:  # noqa: BLE001 - around one row, which the halves single out
             half = len(rows) // 2
             return [*self.write(stage, rows[:half], label, write), *self.write(stage, rows[half:], label, write)]

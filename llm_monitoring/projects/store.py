@@ -109,8 +109,11 @@ def overview(db: Database) -> list[Row]:
     return db.all(SQL.projects_overview)
 
 
-def mark_analysed(db: Database, project_ids: Sequence[int], errors: RowErrors) -> None:
+def mark_analysed(db: Database, projects: Sequence[Project], errors: RowErrors) -> None:
     """Record that these projects were analysed now."""
-    for project_id in project_ids:
-        with errors.guard("mark_project", f"Proyecto #{project_id}", project_id=project_id):
-            db.execute(SQL.mark_analysed, {"project_id": project_id})
+    for project in projects:
+        row = f"Proyecto #{project.id}"
+        if errors.is_left_alone("mark_project", row, project.user_id, project_id=project.id):
+            continue
+        with errors.guard("mark_project", row, project_id=project.id, user_id=project.user_id):
+            db.execute(SQL.mark_analysed, {"project_id": project.id})

@@ -243,7 +243,7 @@ def ask(app: App, request: RunRequest, start: RunStart, run_id: int, lock: RunLo
     late |= settle_received(executor).days
     missing = plan.projects.keys() - stats.snapshotted
     figures(executor, {(project_id, request.day) for project_id in missing} | late | stats.late)
-    projects.mark_analysed(app.db, list(plan.projects), app.errors)
+    projects.mark_analysed(app.db, [tracked.project for tracked in plan.projects.values()], app.errors)
     return settle_day(app, context, start, run_id, stats)
 
 
@@ -277,11 +277,13 @@ def figures(executor: TaskExecutor, touched: set[tuple[int, date]]) -> set[int]:
     from llm_monitoring.figures import snapshots  # not before the first call
 
     for project_id, day in sorted(touched):
-        with executor.errors.guard("write_figures", f"Proyecto #{project_id}, {day}", project_id=project_id):
-            tracked = executor.find_project(project_id)
-            if tracked is not None:
-                snapshots.write_snapshots(executor.budget.db, tracked.project, day, executor.errors)
-                written.add(project_id)
+        row, tracked = f"Proyecto #{project_id}, {day}", executor.find_project(project_id)
+        user_id = None if tracked is None else tracked.project.user_id
+        if tracked is None or executor.errors.is_left_alone("write_figures", row, user_id, project_id=project_id):
+            continue
+        with executor.errors.guard("write_figures", row, project_id=project_id, user_id=user_id):
+            snapshots.write_snapshots(executor.budget.db, tracked.project, day, executor.errors)
+            written.add(project_id)
     return written
 
 

@@ -63,8 +63,9 @@ class AnswerHandler:
         task, executor = item.task, self.executor
         failpoints.reach("giving_up")
         row = f"Proyecto #{task.project_id}, {task.provider}, prompt {task.query_id}"
-        with executor.errors.guard("record_failure", row, project_id=task.project_id, user_id=task.user_id):
-            executor.record_failures([task], tasks.TaskFailure(reason, message))
+        if task.user_id not in executor.errors.hanging:
+            with executor.errors.guard("record_failure", row, project_id=task.project_id, user_id=task.user_id):
+                executor.record_failures([task], tasks.TaskFailure(reason, message))
         failpoints.reach("gave_up")
         self.on_failure(item, reason, message)
 

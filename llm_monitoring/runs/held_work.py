@@ -150,8 +150,9 @@ class HeldWork:
         if held:
             cause = f"otra aplicación retiene la cuenta del usuario ({self.holder()})"
         failure = tasks.TaskFailure(code, code)
-        with self.executor.errors.guard("record_failure", f"User #{user}", user_id=user):
-            self.executor.record_failures([item.task for item in items], failure)
+        if user not in self.executor.errors.hanging:
+            with self.executor.errors.guard("record_failure", f"User #{user}", user_id=user):
+                self.executor.record_failures([item.task for item in items], failure)
         self.stats.failed += len(items)
         self.stats.reasons[code] += len(items)
         detail = f"{len(items)} pregunta(s) y {settlements} liquidación(es) pendientes; {cause}"

@@ -84,7 +84,7 @@ def recover(executor: TaskExecutor, chunk_id: int | None = None, *, received: bo
     while rows := executor.budget.open_attempts(chunk_id, after, received=received):
         for row in rows:
             failpoints.reach("recovery_step")
-            if row["user_id"] in held:
+            if row["user_id"] in held | executor.errors.hanging:
                 continue
             with executor.errors.guard("settle_attempt", f"Llamada {row['id']}", user_id=row["user_id"]) as guarded:
                 recover_one(executor, row, recovered)

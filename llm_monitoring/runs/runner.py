@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from llm_monitoring.analysis import Analysis, load_rules
-from llm_monitoring.db import DatabaseUnavailable, Locked
+from llm_monitoring.db import DatabaseUnavailable, Hanging, Locked, RowError, hang_in
 from llm_monitoring.domain import KeyId, ProviderName
 from llm_monitoring.errors import ConfigurationError, MonitoringError
 from llm_monitoring.keys import KeyUnreadable, NoKey
@@ -160,6 +160,9 @@ class Runner:
                     return
                 closing.add(item.provider)
                 continue
+            if item.task.user_id in self.executor.errors.hanging:
+                self.leave(item)
+                continue
             if self.clock() >= self.flex_until:
                 item.mode = "standard"
             self.working.add(item)
@@ -247,7 +250,11 @@ class Runner:
     def on_finished(self, event: Finished) -> None:
         item, error = event.item, event.error
         retried = self.held.end_settlement(item)
-        if isinstance(error, SettlementDelayed):
+        hang = hang_in(error)
+        if hang is not None:
+            self.stats.unsettled += isinstance(error, SettlementDelayed)
+            self.on_hang(item, hang)
+        elif isinstance(error, SettlementDelayed):
             self.on_settlement_delayed(item, error.finish, again=retried is not None)
         elif isinstance(error, Locked) and retried is not None:
             self.on_settlement_delayed(item, retried.finish, again=True)
@@ -269,6 +276,20 @@ class Runner:
         """Keep a call that was made until its settlement can be stored."""
         self.dispatcher.limits.on_not_called(item.key)
         self.held.add_settlement(item, finish, again=again)
+
+    def on_hang(self, item: WorkItem, hang: Hanging) -> None:
+        """A statement of the item took all its time: what is left of its user is left to the next start."""
+        user, errors = item.task.user_id, self.executor.errors
+        errors.note_hang(user, hang)
+        errors.add(RowError("reserve_call", f"User #{user}", Hanging.__name__, str(hang), (("user_id", user),)))
+        self.leave(item)
+
+    def leave(self, item: WorkItem) -> None:
+        """Leave an item to the next start, as each statement of its user's rows may hang."""
+        self.dispatcher.on_reply(item)
+        self.dispatcher.limits.on_not_called(item.key)
+        self.release_account(item)
+        self.give_up(item, "account_held", "account_held")
 
     def on_success(self, item: WorkItem, analysis: Analysis | None) -> None:
         self.dispatcher.limits.on_result(item.key, "ok", self.clock())
@@ -373,11 +394,6 @@ class Runner:
     def log_window(self, key: KeyId, what: str) -> None:
         calls = self.dispatcher.limits.window(key)
         owner = "del operador" if key.user_id is None else f"de User #{key.user_id}"
-        log.info(
-            "🐢 %s (API key %s) %s: como máximo %d llamada(s) a la vez",
-            key.provider,
-            owner,
-            what,
-            calls,
-            extra={"event": "provider.window", "provider": key.provider, "user_id": key.user_id, "calls": calls},
-        )
+        facts = {"event": "provider.window", "provider": key.provider, "user_id": key.user_id, "calls": calls}
+        text = "🐢 %s (API key %s) %s: como máximo %d llamada(s) a la vez"
+        log.info(text, key.provider, owner, what, calls, extra=facts)

@@ -239,6 +239,8 @@ class Collection:
 
     def settle(self, row: Row, line: BatchLine) -> None:
         """Close one call by its line; if the database refuses it, the call stays open for the next collection."""
+        if row["user_id"] in self.executor.errors.hanging:
+            return
         if line.reply is None:
             self.close(row, error_of(line), line.raw if line.outcome == "failed" else None)
             return
@@ -264,6 +266,8 @@ class Collection:
 
         `raw`: the line of a call that is perhaps charged, which is its receipt.
         """
+        if row["user_id"] in self.executor.errors.hanging:
+            return
         with self.guarded(row):
             payment = self.payment(row)
             if raw is not None:
