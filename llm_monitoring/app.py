@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Context, DivisionByZero, InvalidOperation, Overflow, localcontext
 from threading import Event
 from typing import Final
 
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 SPARE_CONNECTIONS = 2  # the coordinator and a command, next to the workers
 STATEMENT_SECONDS = 300.0  # far above the longest of a large installation, and below a trigger that never ends
 WRONG_CLOCK: Final = timedelta(hours=1)  # from here on the day of this machine is not believed
+# Of amounts and figures, whatever precision a host application has set for its thread.
+NUMBERS: Final = Context(prec=28, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
 MOST_CONNECTIONS = 20  # a statement takes milliseconds of a call that takes seconds; PostgreSQL allows 100 in all
 
 
@@ -34,7 +37,10 @@ def open_app(settings: Settings | None = None, stop: Event | None = None, *, wai
     read_cipher(settings)  # a wrong master key is reported before the database is touched
     url, size = database_url(settings), connections(settings)
     first = RETRY_SECONDS if waits else 0
-    with Database(url, size=size, retry_seconds=first, statement_seconds=STATEMENT_SECONDS, stop=stop) as db:
+    with (
+        localcontext(NUMBERS),
+        Database(url, size=size, retry_seconds=first, statement_seconds=STATEMENT_SECONDS, stop=stop) as db,
+    ):
         db.retry_seconds = RETRY_SECONDS
         require_sessions(db)
         db.prepares = True

@@ -46,7 +46,7 @@ from llm_monitoring.db.outage import Outage, Shortage, TableWait
 from llm_monitoring.db.prepared import Session
 from llm_monitoring.db.queries import Preparable, load
 from llm_monitoring.db.sequences import brought_forward
-from llm_monitoring.db.storable import Json, storable
+from llm_monitoring.db.storable import Json, parameters
 
 __all__ = [
     "BrokenOff",
@@ -127,7 +127,7 @@ class Transaction:
     @contextmanager
     def run(self, sql: str, params: Params | None) -> Iterator[psycopg2.extensions.cursor]:
         with translated(self.connection), self.connection.cursor() as cursor:
-            values = storable(dict(params or {}))
+            values = parameters(params or {})
             if self.prepares and isinstance(sql, Preparable):
                 self.connection.execute_prepared(cursor, sql, values)
             else:
@@ -373,6 +373,7 @@ def connect(dsn: str, lock_seconds: float = LOCK_SECONDS, statement_seconds: flo
             client_encoding="UTF8",
             connect_timeout=10,
             connection_factory=Session,
+            cursor_factory=psycopg2.extensions.cursor,
             **(KEEPALIVE | encryption_defaults(dsn)),
         )
     except psycopg2.ProgrammingError:

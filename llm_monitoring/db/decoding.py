@@ -1,4 +1,8 @@
-"""Decodes the database's values one by one, so that a value that Python cannot hold affects its own row only."""
+"""Decodes the database's values one by one, so that a value that Python cannot hold affects its own row only.
+
+Each connection has its casters, which those that a host application registers for its whole process do not replace:
+with a common one for it, prices and amounts would be floats.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,24 @@ Cast = Callable[[Any, Any], Any]
 
 SHOWN_CHARACTERS: Final = 60
 JSON_OID, JSONB_OID = 114, 3802
-# Arrays of smallint, integer, bigint, text, varchar, date, numeric.
-ARRAY_OIDS: Final = (1005, 1007, 1016, 1009, 1015, 1182, 1231)
+UUID_OID: Final = 2950
+# The driver's own casters, of numbers, texts and bytes, and of arrays of whole numbers, texts, days, numbers.
+SCALARS: Final = (
+    extensions.BOOLEAN,
+    extensions.INTEGER,
+    extensions.LONGINTEGER,
+    extensions.FLOAT,
+    extensions.DECIMAL,
+    extensions.UNICODE,
+    psycopg2.BINARY,
+)
+ARRAYS: Final = (
+    extensions.INTEGERARRAY,
+    extensions.LONGINTEGERARRAY,
+    extensions.UNICODEARRAY,
+    extensions.PYDATEARRAY,
+    extensions.DECIMALARRAY,
+)
 # Raised for values that PostgreSQL holds and Python does not: years above 9999 or before 1, numbers of 5,000 digits.
 UNREADABLE: Final = (ValueError, TypeError, OverflowError, RecursionError, ArithmeticError, psycopg2.DataError)
 
@@ -73,10 +93,15 @@ def casters() -> list[Any]:
     """Return a caster for every type, in our tables or the host's, with values that Python may not hold."""
     types = (extensions.PYDATE, extensions.PYDATETIME, extensions.PYDATETIMETZ, extensions.PYINTERVAL)
     made = [extensions.new_type(each.values, each.name, cautious(each)) for each in types]
-    arrays = [
-        extensions.new_type((oid,), "FLATARRAY", cautious(flat(extensions.string_types[oid]))) for oid in ARRAY_OIDS
+    arrays = [extensions.new_type(each.values, "FLATARRAY", cautious(flat(each))) for each in ARRAYS]
+    identifiers = extensions.new_type((UUID_OID,), "UUID", extensions.UNICODE)
+    return [
+        *SCALARS,
+        *made,
+        *arrays,
+        identifiers,
+        extensions.new_type((JSON_OID, JSONB_OID), "JSON", cautious(read_json)),
     ]
-    return [*made, *arrays, extensions.new_type((JSON_OID, JSONB_OID), "JSON", cautious(read_json))]
 
 
 CASTERS: Final = casters()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import psycopg2.extras
+from psycopg2._psycopg import List
 
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 UNSTORABLE_IN_JSON: Final = re.compile(r"\\u(?:0000|d[89a-f])")  # as JSON writes it, like some texts that can be stored
@@ -23,6 +25,11 @@ def storable(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(storable(item) for item in value)
     return value
+
+
+def parameters(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a statement's parameters as the driver takes them; a list is an array, whatever a host has registered."""
+    return {name: List(value) if isinstance(value, list) else value for name, value in storable(dict(given)).items()}
 
 
 class Json(psycopg2.extras.Json):
