@@ -10,6 +10,8 @@ from typing import Any, BinaryIO, Final, cast
 
 import httpx2
 
+from llm_monitoring.providers.parsing import json_in
+
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 MAX_FILE_BYTES: Final = 1024 * 1024 * 1024
 CHUNK_BYTES: Final = 1024 * 1024
@@ -26,16 +28,33 @@ PLAIN: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*[\[{<]")  # how JSON and HTML b
 def whole_body(response: httpx2.Response) -> bytes:
     """Return the decompressed body; raises ReadError if it is too long, DecodingError if it is damaged.
 
-    A connection that received more than this reply is closed: the extra bytes would answer the next request.
+    A connection that received more than this reply is closed: the extra bytes would answer the next request. A reply
+    that breaks off after a whole JSON object is whole, because the object shows where it ends: its answer is paid.
     """
+    received = bytearray()
     try:
-        raw = gathered(cast(Iterator[bytes], response.stream))
+        gather(cast(Iterator[bytes], response.stream), received)
         spoil_with_left_over(response)
+    except httpx2.TransportError:
+        if not holds_object(response, bytes(received)):
+            raise
     finally:
         response.close()
+    return content(response, bytes(received))
+
+
+def content(response: httpx2.Response, raw: bytes) -> bytes:
     for encoding in encodings(response, raw):
         raw = decoded(encoding, raw)
     return raw
+
+
+def holds_object(response: httpx2.Response, raw: bytes) -> bool:
+    """Return whether what was received of a reply is a whole JSON object."""
+    try:
+        return len(raw) <= MAX_BODY_BYTES and isinstance(json_in(content(response, raw)), dict)
+    except (httpx2.DecodingError, httpx2.ReadError, ValueError, RecursionError):
+        return False
 
 
 def write_body(response: httpx2.Response, file: BinaryIO) -> None:
@@ -60,11 +79,16 @@ def write_body(response: httpx2.Response, file: BinaryIO) -> None:
 
 def gathered(chunks: Iterator[bytes]) -> bytes:
     body = bytearray()
+    gather(chunks, body)
+    return bytes(body)
+
+
+def gather(chunks: Iterator[bytes], body: bytearray) -> None:
+    """Add the chunks to `body`; raises ReadError if it becomes too long."""
     for chunk in chunks:
         body += chunk
         if len(body) > MAX_BODY_BYTES:
             raise httpx2.ReadError(f"the reply is longer than {MAX_BODY_BYTES} bytes")
-    return bytes(body)
 
 
 def spoil_with_left_over(response: httpx2.Response) -> None:

@@ -32,6 +32,17 @@ BATCH_MUTANTS: Final = (
         (Edit(PROVIDERS + "batch_lines.py", '{why}: {start}", billed="maybe")', '{why}: {start}", billed="no")'),),
     ),
     Mutant(
+        "canceled-answer-is-free",
+        LINES + "test_a_message_is_an_answer_whatever_its_result_says",
+        (
+            Edit(
+                PROVIDERS + "anthropic_batches.py",
+                'if result and result.inner("message"):',
+                'if result and result.text("type") not in FREE and result.inner("message"):',
+            ),
+        ),
+    ),
+    Mutant(
         "unreadable-line-closes-nothing",
         LINES + "test_an_unreadable_line_with_our_id_is_perhaps_charged",
         (Edit(PROVIDERS + "batch_lines.py", "custom_id = named_in(raw)", 'custom_id = ""'),),

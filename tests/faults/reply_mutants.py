@@ -35,6 +35,11 @@ REPLY_MUTANTS: Final = (
         ),
     ),
     Mutant(
+        "whole-reply-without-its-end-is-lost",
+        "tests/providers/test_broken_ends.py::test_a_whole_reply_of_a_silent_server_is_kept",
+        (Edit(PACKAGE + "providers/bodies.py", "if not holds_object(response, bytes(received)):", "if received:"),),
+    ),
+    Mutant(
         "unlisted-queries-are-one",
         USAGE + "test_google_pages_without_queries",
         (Edit(GOOGLE, "if (searched or grounded) and not queries:", "if searched and not grounded:"),),
