@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from llm_monitoring.cli.completion import VARIABLE
-from llm_monitoring.cli.root import root
+from llm_monitoring.process.installation import imported
 from llm_monitoring.process.streams import run_program
 from llm_monitoring.process.wording import PROGRAM
 
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
-    run_program(lambda: root.main(prog_name=PROGRAM, complete_var=VARIABLE), quiet_on_closed_pipe=True)
+    run_program(start, quiet_on_closed_pipe=True)
+
+
+def start() -> int | None:
+    root, variable = imported("llm_monitoring.cli.root").root, imported("llm_monitoring.cli.completion").VARIABLE
+    code: int | None = root.main(prog_name=PROGRAM, complete_var=variable)
+    return code
 
 
 if __name__ == "__main__":

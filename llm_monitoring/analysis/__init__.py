@@ -24,7 +24,7 @@ from llm_monitoring.process.late_names import late_names
 if TYPE_CHECKING:
     from llm_monitoring.analysis.answer import Matcher, analyse
     from llm_monitoring.analysis.mentions.vocabulary import compile_hosts
-    from llm_monitoring.analysis.name_doubts import Doubt, cased_key, common_words, doubts, key
+    from llm_monitoring.analysis.name_doubts import Doubt, cased_key, common_words, doubts, key, names_in
     from llm_monitoring.analysis.sources import Source, owner_of_source, page_key
     from llm_monitoring.analysis.text.domains import entry_of_host, normalise_domain
     from llm_monitoring.analysis.text.folding import fold
@@ -35,7 +35,7 @@ else:
         {
             "answer": "Matcher analyse",
             "mentions.vocabulary": "compile_hosts",
-            "name_doubts": "Doubt cased_key common_words doubts key",
+            "name_doubts": "Doubt cased_key common_words doubts key names_in",
             "sources": "Source owner_of_source page_key",
             "text.domains": "entry_of_host normalise_domain",
             "text.folding": "fold",
@@ -67,6 +67,7 @@ __all__ = [
     "judge_prompt",
     "key",
     "load_rules",
+    "names_in",
     "normalise_domain",
     "owner_of_source",
     "page_key",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,8 +16,15 @@ from llm_monitoring.analysis.entity import Entity
 from llm_monitoring.analysis.mentions.vocabulary import SEPARATORS, joined
 from llm_monitoring.analysis.text.folding import fold, fold_keeping_case
 
-Kind = Literal["short", "common word", "common words", "inside common words", "shared", "part of another"]
+Kind = Literal[
+    "several names", "short", "common word", "common words", "inside common words", "shared", "part of another"
+]
 
+LISTED: Final = re.compile(r"[;|]|,(?!\d)")
+LEGAL_FORMS: Final = frozenset(
+    "ab ag aps as bv co corp corporation gmbh inc incorporated jr kg lda limited llc llp ltd ltda nv oy plc "
+    "sa sarl sas sau sc se sl slp slu spa sr srl ug".split()
+)
 LANGUAGES: Final = ("en", "es", "fr", "de", "it", "pt")
 SHORT: Final = 3
 COMMON_USE: Final = 5e-7
@@ -86,8 +94,20 @@ def doubts(entities: Sequence[Entity], languages: Iterable[str]) -> list[Doubt]:
         doubt
         for entity in entities
         for term in entity.spellings
-        for doubt in (*word_doubts(entity, term, known), *neighbours.doubts(entity, term))
+        for doubt in (*list_doubts(entity, term), *word_doubts(entity, term, known), *neighbours.doubts(entity, term))
     ]
+
+
+def names_in(term: str) -> list[str]:
+    """The names that a spelling seems to list, as `Holded, Sage` does; a legal form, as in `Acme, Inc.`, is none."""
+    parts = [part.strip() for part in LISTED.split(term)]
+    return [part for part in parts if part and part.lower().replace(".", "").replace(" ", "") not in LEGAL_FORMS]
+
+
+def list_doubts(entity: Entity, term: str) -> Iterator[Doubt]:
+    found = names_in(term)
+    if len(found) > 1:
+        yield Doubt(entity.name, term, "several names", f"one name for {len(found)}: {', '.join(found)}")
 
 
 def word_doubts(entity: Entity, term: str, languages: Sequence[str]) -> Iterator[Doubt]:

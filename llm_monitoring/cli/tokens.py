@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import click
 
 from llm_monitoring import projects
@@ -82,11 +84,16 @@ def list_tokens(session: Session, *, user: str | None, as_json: bool) -> None:
         "Begins": "prefix",
         "Scopes": "scopes",
         "Projects": lambda row: row["project_ids"] or "all",
-        "Ends": "expires_at",
-        "Last used": "last_used_at",
-        "Revoked": "revoked_at",
+        "Ends (UTC)": lambda row: moment(row["expires_at"]),
+        "Last used": lambda row: moment(row["last_used_at"]),
+        "Revoked": lambda row: moment(row["revoked_at"]),
     }
     show_rows(rows, columns, as_json=as_json, empty="There are no tokens yet: `tokens create --help`.")
+
+
+def moment(stored: str | None) -> datetime | None:
+    """A time of the fields of a token, which have it as text."""
+    return None if stored is None else datetime.fromisoformat(stored)
 
 
 @tokens.command(epilog=example("tokens revoke 3"))

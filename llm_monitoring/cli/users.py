@@ -13,6 +13,7 @@ from llm_monitoring.cli.base.output import say, show_rows, usd
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.db import Database, Row
 from llm_monitoring.errors import NotFound
+from llm_monitoring.process.wording import counted
 
 
 @click.group(cls=LateGroup, epilog=example("users add ana@agency.example", "users list"))
@@ -42,25 +43,29 @@ def invite(session: Session, user: str) -> None:
         address = public_address(app.settings)
         if address is None:
             raise Failed("a link needs the service's address: set LLM_WEB_HOST to the name that it is reached by")
-        user_id, email = invited(app.db, user)
+        user_id, email, is_new = invited(app.db, user)
         link = sign_ins.new_link(app.db, user_id)
     assert link is not None
+    if is_new:
+        say(f"User {user_id} is new: no one had the address {email}. If it is misspelled: `users remove {user_id}`.")
     say(f"{email} signs in with this link, once, within {sign_ins.LINK_MINUTES} minutes:")
     click.echo(f"{address}/sign-in/{link.reveal()}")
 
 
-def invited(db: Database, user: str) -> tuple[int, str]:
-    """Invite a user, who is created if USER is an address that no one has; return number and address."""
+def invited(db: Database, user: str) -> tuple[int, str, bool]:
+    """Invite a user, who is created if USER is an address that no one has; return number, address, and whether so."""
+    is_new = False
     try:
         found = projects.find_user(db, user)
     except NotFound:
         if "@" not in user:
             raise
+        is_new = True
         found = {"id": edits.add_user(db, edits.COMMAND, user), "email": user.strip()}
     actor = Actor("command", found["id"])
     sign_ins.enable(db, actor)
     sign_ins.invite(db, actor)
-    return found["id"], found["email"]
+    return found["id"], found["email"], is_new
 
 
 @users.command(epilog=example("users disable ana@agency.example"))
@@ -71,7 +76,7 @@ def disable(session: Session, user: str) -> None:
     with session.app() as app:
         found = projects.find_user(app.db, user)
         ended = sign_ins.disable(app.db, Actor("command", found["id"]))
-    say(f"User {found['id']} ({found['email']}) cannot sign in any more; {ended} sessions ended.")
+    say(f"User {found['id']} ({found['email']}) cannot sign in any more; {counted(ended, 'session')} ended.")
 
 
 @users.command("list", epilog=example("users list --json"))

@@ -113,6 +113,8 @@ def encryption(db: Database) -> Iterator[CheckResult]:
 
 def budgets(budget: Budget) -> Iterator[CheckResult]:
     standings = budget.standings(start_month=False)
+    if not standings:
+        yield yellow("users", "there is none yet, so nothing is asked", f"`{PROGRAM} setup`, or `users add`")
     for standing in standings:
         used = f"{standing.spent_usd:.2f} of {standing.budget_usd} USD ({standing.shown_percent} %)"
         message = f"user {standing.user_id}: {used}"
@@ -130,7 +132,7 @@ def budgets(budget: Budget) -> Iterator[CheckResult]:
         yield red(
             "ledger", "a user's counters are not the sum of the ledger", f"`{PROGRAM} budget audit` says by how much"
         )
-    elif not any(standing.blocked or standing.near_limit for standing in standings):
+    elif standings and not any(standing.blocked or standing.near_limit for standing in standings):
         yield green(
             "budget", f"{counted(len(standings), 'user')} within the limits; the counters are the sum of the ledger"
         )

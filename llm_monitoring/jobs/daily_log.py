@@ -13,7 +13,7 @@ from typing import Final
 from llm_monitoring.db import Holder
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.errors import MonitoringError
-from llm_monitoring.jobs.event_log import EventLog
+from llm_monitoring.jobs.event_log import HOW_TO_BEGIN, EventLog
 from llm_monitoring.keys import KeyUnreadable
 from llm_monitoring.ledger import Standing
 from llm_monitoring.process.hints import explain
@@ -76,7 +76,7 @@ def no_keys(problems: Sequence[KeyUnreadable]) -> None:
         line = f"❌ User #{problem.user_id}: {key_line(problem)}"
         error("key.unreadable", line, user_id=problem.user_id, provider=problem.provider)
     if not problems:
-        error("key.missing", "❌ No hay ninguna API key: guárdela con `python -m llm_monitoring keys set`")
+        error("key.missing", f"❌ No hay ninguna API key: {HOW_TO_BEGIN}")
     error("run.failed", "💥 LLM MONITORING CRON JOB FAILED: NO API KEYS")
 
 
@@ -258,9 +258,13 @@ def keyless(project_id: int, names: Sequence[str]) -> None:
         )
 
 
+def no_projects() -> None:
+    info("run.no_projects", "ℹ️ No hay proyectos activos: no hay nada que analizar")
+
+
 def finished(report: DayReport) -> None:
     if not report.projects:
-        info("run.no_projects", "ℹ️ No hay proyectos activos: no hay nada que analizar")
+        no_projects()
     troubled = any(standing.blocked or standing.near_limit for standing in report.standings)
     if report.complete and not troubled:
         info("run.completed", "🎉 LLM MONITORING CRON JOB COMPLETED SUCCESSFULLY", run_id=report.run_id)
@@ -298,6 +302,8 @@ def estimate(estimates: Sequence[Estimate], plan: Plan, standings: Sequence[Stan
     for standing in standings:
         mine = (cell.ceiling_usd for cell in estimates if cell.user_id == standing.user_id)
         account_estimate(standing, sum(mine, ZERO))
+    if not plan.projects and not plan.problems:
+        no_projects()
     total = sum((cell.ceiling_usd for cell in estimates), ZERO)
     tasks = sum(cell.tasks for cell in estimates)
     info(

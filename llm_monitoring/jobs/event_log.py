@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Final
+
+HOW_TO_BEGIN: Final = "véase `python -m llm_monitoring setup`, o `python -m llm_monitoring keys set`"
 
 
 class EventLog:

@@ -58,7 +58,7 @@ def run(settings: Settings, options: Options) -> int:
         keys = listing.listing_keys(app.keys, options.providers, app.errors)
         weekly_log.keys(list(keys), [name for name in options.providers if name not in keys])
         if not keys:
-            return weekly_log.no_provider_listed()
+            return weekly_log.no_keys()
         with nullcontext() if options.dry_run else check.CheckLock(app.db):
             weekly_log.registered(registry.read_entries(app.db), options.providers)
             lists = list_models(keys, settings, app.errors)

@@ -10,7 +10,7 @@ from typing import Final
 from llm_monitoring.db import Holder
 from llm_monitoring.domain import ProviderName, traits
 from llm_monitoring.errors import MonitoringError
-from llm_monitoring.jobs.event_log import EventLog
+from llm_monitoring.jobs.event_log import HOW_TO_BEGIN, EventLog
 from llm_monitoring.model_review.findings import ModelReview, NewModel, PriceDrift, RetiringModel, Successor
 from llm_monitoring.process.hints import explain
 from llm_monitoring.registry import PriceChange, RegistryEntry
@@ -211,6 +211,10 @@ def already_checking(holder: Holder | None) -> None:
     if holder is not None:
         info("check.lock_holder", f"🔒 {holder}", pid=holder.pid)
     warn("check.already_running", "⏭️ Otra comprobación de modelos está en curso: esta termina sin hacer nada")
+
+
+def no_keys() -> int:
+    return failed_with("key.missing", f"❌ No hay ninguna API key utilizable: {HOW_TO_BEGIN}")
 
 
 def no_provider_listed() -> int:

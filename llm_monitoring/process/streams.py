@@ -10,9 +10,9 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from importlib import import_module
 from typing import Any, Final, NoReturn, TextIO
 
+from llm_monitoring.process.installation import imported
 from llm_monitoring.process.signals import end_on_stop_as_process_one
 
 INPUT: Final = 0
@@ -63,7 +63,7 @@ class StandardStream(io.TextIOWrapper):
 
 def run_job(module: str) -> NoReturn:
     """Import `module`, which takes most of a second, and run its `main` as `run_program` does."""
-    run_program(lambda: int(import_module(module).main()))
+    run_program(lambda: int(imported(module).main()))
 
 
 def run_program(main: Callable[[], int | None], *, quiet_on_closed_pipe: bool = False) -> NoReturn:

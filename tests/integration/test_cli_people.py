@@ -23,8 +23,9 @@ def db(database_url: str) -> Database:
 
 def test_an_invitation_prints_a_link(cli: Cli, db: Database) -> None:
     """Of a new user by address, and another one of a known user by number; each signs in once."""
-    (first,) = LINK.findall(cli.done("users", "invite", "ana@agency.example"))
-    (second,) = LINK.findall(cli.done("users", "invite", "1"))
+    shown = [cli.done("users", "invite", user) for user in ("ana@agency.example", "1")]
+    (first,), (second,) = map(LINK.findall, shown)
+    assert [True, False] == ["User 1 is new: no one had the address ana@agency.example." in text for text in shown]
     with db:
         assert 2 == len({first, second})
         assert all(sign_ins.spend(db, text) for text in (first, second))
@@ -47,7 +48,7 @@ def test_a_disabled_user_is_out_until_invited_again(cli: Cli, db: Database) -> N
     (text,) = LINK.findall(cli.done("users", "invite", "ana@agency.example"))
     with db:
         session = sessions.begin(db, 1, "link").reveal()
-        assert "1 sessions ended" in cli.done("users", "disable", "ana@agency.example")
+        assert "1 session ended" in cli.done("users", "disable", "ana@agency.example")
         assert sessions.find(db, session) is None
         assert sign_ins.spend(db, text) is None
         cli.done("users", "invite", "ana@agency.example")

@@ -103,6 +103,15 @@ def test_project_refused(cli: Cli, ana: int, changes: tuple[str, ...], message: 
     assert [] == cli.json("projects", "list")
 
 
+def test_a_list_in_one_name_is_said(cli: Cli, ana: int) -> None:
+    """It is taken as it is, since names have commas; who meant several learns it at once, where names are given."""
+    quipu = ("Quipu", "--brand", "Quipu", "--industry", "x", "--competitor")
+    assert "“Holded, Sage” counts as one name" in cli.done("projects", "add", str(ana), *quipu, "Holded, Sage")
+    assert "“Billin; Anfix” counts as one name" in cli.done("competitors", "add", "1", "Billin; Anfix")
+    assert "“A1, A2” counts as one name" in cli.done("projects", "edit", "1", "--alias", "A1, A2")
+    assert "counts as one name" not in cli.done("competitors", "add", "1", "Acme, Inc.")
+
+
 def test_project_twice(cli: Cli, quipu: int) -> None:
     """A user has one project of a name."""
     assert "user 1 already has a project named 'Quipu'" == cli.refused(

@@ -200,7 +200,7 @@ def test_no_key_anywhere_fails(environment: Environment) -> None:
     code, output = environment.run()
     assert 1 == code
     assert "💥 LLM MONITORING CRON JOB FAILED: NO API KEYS" in output
-    assert "❌ No hay ninguna API key: guárdela con `python -m llm_monitoring keys set`" in output
+    assert "❌ No hay ninguna API key: véase `python -m llm_monitoring setup`, o " in output
 
 
 @pytest.mark.ci

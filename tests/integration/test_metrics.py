@@ -274,12 +274,16 @@ def test_an_empty_period_names_the_latest_day(book: Book) -> None:
     fill(book, FIRST, [0])
     printed = done("metrics", "1", "--from", "2027-01-01", "--to", "2027-01-31")
     assert "No answer in this period: the latest day with answers is 2026-11-01." in printed
+    filtered = done("metrics", "1", "--days", "1", "--tag", "misspelt")
+    assert "of this provider or with this tag in this period: `queries tag 1` lists the tags." in filtered
 
 
 def test_a_missing_project_lists_them(book: Book) -> None:
     """Without a project the projects are listed with their numbers; two different ones are refused."""
     assert "which project? Add its number: 1 P" in refused("metrics")
     assert "which project? Add its number: 1 P" in refused("report")
+    assert "which project? Add its number: 1 P" in refused("reanalyse", "--preview")
+    assert "which project? Add its number: 1 P" in refused("queries", "generate", "--count", "1")
     assert "are two projects: give one" in refused("metrics", "1", "--project", "2")
 
 

@@ -10,6 +10,7 @@ import click
 import pytest
 
 from llm_monitoring.cli.root import root
+from llm_monitoring.registry.pricing import SEARCH_RESULT_TOKENS, SEARCH_TOOL_TOKENS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "bench").glob("*.md")])
@@ -79,6 +80,13 @@ def test_make_targets_exist(page: Path) -> None:
     """Each `make TARGET` of a page is a target."""
     targets = set(TARGET.findall(text_of(ROOT / "Makefile")))
     assert set() == set(re.findall(r"`make ([a-z-]+)`", text_of(page))) - targets
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "operations.md"], ids=lambda page: page.name)
+def test_the_ceiling_of_a_search_is_that_of_the_code(page: Path) -> None:
+    """Both pages name the tokens that a call with web search is reserved for."""
+    tokens = [f"{each:,}" for each in (SEARCH_RESULT_TOKENS, SEARCH_TOOL_TOKENS)]
+    assert [] == [each for each in tokens if each not in text_of(page)]
 
 
 def test_make_help_is_complete() -> None:

@@ -51,7 +51,7 @@ WARNING    User #124: $105.00 / $100.00 (105.0%)
 ERROR   ❌ No se puede continuar: presupuesto excedido
 ERROR   💥 LLM MONITORING CRON JOB ABORTED DUE TO BUDGET
 INFO    🔑 Obteniendo API keys...
-ERROR   ❌ No hay ninguna API key: guárdela con `python -m llm_monitoring keys set`
+ERROR   ❌ No hay ninguna API key: véase `python -m llm_monitoring setup`, o `python -m llm_monitoring keys set`
 ERROR   💥 LLM MONITORING CRON JOB FAILED: NO API KEYS
 ERROR   ❌ the disk is full
 ERROR   💥 LLM MONITORING CRON JOB CRASHED

@@ -6,7 +6,7 @@ import pytest
 from spellchecker import SpellChecker
 
 from llm_monitoring.analysis import Entity
-from llm_monitoring.analysis.name_doubts import COMMON_USE, LANGUAGES, common_words, doubts, key
+from llm_monitoring.analysis.name_doubts import COMMON_USE, LANGUAGES, common_words, doubts, key, names_in
 
 
 def kinds(entity: Entity, *others: Entity, languages: tuple[str, ...] = ("es", "en")) -> set[str]:
@@ -76,3 +76,31 @@ def test_a_word_list_is_the_librarys() -> None:
         if count >= COMMON_USE * frequency.total_words:
             expected.setdefault(key(word), count / frequency.total_words)
     assert list(expected.items()) == list(common_words("es").items())
+
+
+@pytest.mark.parametrize(
+    ("term", "expected"),
+    [
+        ("Holded, Sage", ["Holded", "Sage"]),
+        ("Holded,Sage,Billin", ["Holded", "Sage", "Billin"]),
+        ("Billin; Anfix", ["Billin", "Anfix"]),
+        ("Holded | Sage", ["Holded", "Sage"]),
+        ("Acme, Inc.", ["Acme"]),
+        ("Acme, S.L.U.", ["Acme"]),
+        ("Acme, S. A.", ["Acme"]),
+        ("Acme Co., Ltd.", ["Acme Co."]),
+        ("10,000 Villages", ["10,000 Villages"]),
+        ("Crate & Barrel", ["Crate & Barrel"]),
+        ("Sage 50", ["Sage 50"]),
+        (",", []),
+    ],
+)
+def test_names_in_one_name(term: str, expected: list[str]) -> None:
+    """A comma lists names, unless what follows it is a legal form or a figure."""
+    assert expected == names_in(term)
+
+
+def test_a_list_of_names_is_a_doubt() -> None:
+    """It counts as one name, which no answer writes; an exact case does not settle that."""
+    found = doubts([Entity("Quipu"), Entity("Holded, Sage", case_sensitive=True)], ["es"])
+    assert [("Holded, Sage", "several names")] == [(doubt.term, doubt.kind) for doubt in found]

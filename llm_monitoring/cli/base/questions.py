@@ -28,8 +28,9 @@ def ask(question: str, default: str | None = None) -> str:
 
 
 def ask_list(question: str) -> tuple[str, ...]:
-    """Entries separated by commas; none for an empty answer."""
-    return tuple(entry.strip() for entry in ask(f"{question}, separated by commas", "").split(",") if entry.strip())
+    """Entries separated by commas, or by semicolons; none for an empty answer."""
+    given = ask(f"{question}, separated by commas", "").replace(";", ",")
+    return tuple(entry.strip() for entry in given.split(",") if entry.strip())
 
 
 def choose(question: str, options: Sequence[str], default: int = 0) -> int:

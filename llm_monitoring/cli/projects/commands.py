@@ -90,6 +90,7 @@ def add(session: Session, /, user: str, name: str, **options: Any) -> None:
     aliases, domains or phrases in a field are separated by |), or JSON: a list of names or of objects with those
     fields, as `projects show --json` prints them.
     """
+    from llm_monitoring.cli.projects.name_options import say_lists
     from llm_monitoring.cli.projects.search_warning import say_obstacles
 
     new = {"name": name.strip(), **definition(options)}
@@ -101,6 +102,7 @@ def add(session: Session, /, user: str, name: str, **options: Any) -> None:
             f"Next: `queries add {project_id} TEXT` or `queries import {project_id} FILE`."
         )
         say_obstacles(app, project_id)
+    say_lists(name for entity in (new["brand"], *new["competitors"]) for name in entity.spellings)
 
 
 def definition(options: dict[str, Any]) -> dict[str, Any]:

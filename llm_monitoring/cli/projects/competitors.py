@@ -21,6 +21,7 @@ from llm_monitoring.cli.projects.name_options import (
     details,
     name_options,
     old_name_option,
+    say_lists,
 )
 from llm_monitoring.errors import Invalid
 from llm_monitoring.process.wording import PROGRAM
@@ -68,6 +69,7 @@ def add(session: Session, /, project: int, name: str, **options: Any) -> None:
     with session.app() as app:
         after = edits.add_competitor(app.db, edits.COMMAND, project, new)
     say(f"Project {project} ({after.name}) has {len(after.competitors)} competitors now. {REREAD.format(project)}")
+    say_lists(new.spellings)
 
 
 @competitors.command(
@@ -97,6 +99,7 @@ def edit(
     with session.app() as app:
         edits.edit_competitor(app.db, edits.COMMAND, project, name, given, new_name, keep_old_name=not drop_old_name)
     say(f"Project {project}: competitor {new_name or name} changed. {REREAD.format(project)}")
+    say_lists((new_name or "", *given.get("aliases", ())))
 
 
 @competitors.command(

@@ -18,6 +18,7 @@ from llm_monitoring.cli.projects.name_options import (
     details,
     name_options,
     old_name_option,
+    say_lists,
 )
 from llm_monitoring.cli.projects.pace import pace_option
 from llm_monitoring.cli.projects.search_warning import say_obstacles
@@ -84,6 +85,7 @@ def edit(session: Session, /, project: int, user: str | None, **options: Any) ->
         say(f"Project {project} ({after.name}) changed." + (f" {REREAD.format(project)}" if brand or new_name else ""))
         if {"web_search", "providers"} & fields.keys():
             say_obstacles(app, project)
+    say_lists((new_name or "", *brand.get("aliases", ())))
 
 
 def changed_fields(options: dict[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from llm_monitoring import edits
-from llm_monitoring.cli.base.command import PROJECT, example, json_option
+from llm_monitoring.cli.base.command import example, json_option
 from llm_monitoring.cli.base.output import Columns, print_table, say, show_json
+from llm_monitoring.cli.base.periods import chosen_project, project_options
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.errors import NotReady
 from llm_monitoring.process.wording import counted
@@ -19,22 +20,22 @@ SHOWN: Final[Columns] = {"Prompt": "query", "Type": "type"}
 KIND_NAMES: Final = {"general": "general", "with_brand": "with the brand", "with_competitor": "with a competitor"}
 
 
-@click.command(
-    epilog=example("queries generate --project 1 --count 20", "queries generate --project 1 --count 5 --yes")
-)
-@click.option("--project", "project", type=PROJECT, required=True, help="Project of the prompts.")
+@click.command(epilog=example("queries generate 1 --count 20", "queries generate 1 --count 5 --yes"))
+@project_options
 @click.option("--count", type=click.IntRange(1, prompt_ideas.MOST), required=True, help="How many to propose.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another number proposes other prompts.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 @pass_session
-def generate(session: Session, project: int, count: int, seed: int, *, yes: bool, as_json: bool) -> None:
-    """Propose prompts for a project, and store them after you agree.
+def generate(session: Session, /, number: int | None, count: int, seed: int, *, yes: bool, **options: Any) -> None:
+    """Propose prompts for PROJECT, and store them after you agree.
 
     They are made of its brand, industry, competitors and language: 60 % general, 20 % with the brand, 20 % with
     competitors. Prompts that it has already are not proposed. With --json and without --yes nothing is stored.
     """
+    as_json: bool = options["as_json"]
     with session.app() as app:
+        project = chosen_project(app.db, number, options["project"])
         found = prompt_ideas.propose(app.db, project, count, seed)
         if as_json:
             show_json([{"query": each.text, "type": each.query_type} for each in found.queries])

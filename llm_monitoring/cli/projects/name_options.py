@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
 import click
 
+from llm_monitoring import analysis
+from llm_monitoring.cli.base.output import say
 from llm_monitoring.errors import Invalid
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -41,6 +43,14 @@ def name_options(role: str) -> Callable[[F], F]:
         return command
 
     return add
+
+
+def say_lists(names: Iterable[str]) -> None:
+    """Say which names look like a list of several: each counts as one, as a whole."""
+    for name in names:
+        found = analysis.names_in(name)
+        if len(found) > 1:
+            say(f"Note: “{name}” counts as one name, as a whole. If it is {len(found)}, give each by itself.")
 
 
 def old_name_option(command: F) -> F:

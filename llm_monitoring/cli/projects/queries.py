@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 QUERY: Final = Number("prompt", "queries list PROJECT")
 
 
-LATE: Final = {"generate": ("projects.generate", "Propose prompts for a project, and store them after you agree.")}
+LATE: Final = {"generate": ("projects.generate", "Propose prompts for PROJECT, and store them after you agree.")}
 
 
 @click.group(

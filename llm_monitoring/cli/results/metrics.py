@@ -87,7 +87,7 @@ def print_report(report: PeriodFigures, *, by_prompt: bool = False) -> None:
     project = report.project
     say(f"Project {project.id}, {project.name}: {report.period}")
     if not (report.total.summary.figures.total_queries or report.total.summary.figures.branded_total_queries):
-        say(f"No answer in this period: {nearest(report)}.")
+        say(f"No answer {nearest(report)}.")
     if by_prompt:
         print_prompts(report)
     else:
@@ -103,7 +103,12 @@ def print_report(report: PeriodFigures, *, by_prompt: bool = False) -> None:
 
 
 def nearest(report: PeriodFigures) -> str:
-    return f"the latest day with answers is {report.latest}" if report.latest else "there is no answer at all yet"
+    """Why a period has no answer: it has none at all, or none that the filters let through."""
+    if report.latest is None:
+        return "in this period: there is no answer at all yet"
+    if report.period.first <= report.latest <= report.period.last:
+        return f"of this provider or with this tag in this period: `queries tag {report.project.id}` lists the tags"
+    return f"in this period: the latest day with answers is {report.latest}"
 
 
 def remarks(report: PeriodFigures) -> Iterable[str]:

@@ -10,9 +10,9 @@ import click
 
 from llm_monitoring.answers import reanalysis
 from llm_monitoring.answers.changes import Changes, Example, FieldChange, NameChange
-from llm_monitoring.cli.base.command import PROJECT, Failed, example, json_option
+from llm_monitoring.cli.base.command import Failed, example, json_option
 from llm_monitoring.cli.base.output import Columns, print_table, say, show_json
-from llm_monitoring.cli.base.periods import DAY, check_order
+from llm_monitoring.cli.base.periods import DAY, check_order, chosen_project, project_options
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.db import RowError, RowErrors
 from llm_monitoring.errors import Invalid
@@ -30,16 +30,18 @@ FIELDS: Final[Columns] = {
 }
 
 
-@click.command(epilog=example("reanalyse --project 1 --preview", "reanalyse --project 1 --from 2026-11-01 --yes"))
-@click.option("--project", "project", type=PROJECT, required=True, help="Project of the answers.")
+@click.command(epilog=example("reanalyse 1 --preview", "reanalyse 1 --from 2026-11-01 --yes"))
+@project_options
 @click.option("--preview", is_flag=True, help="Show what would change and stop there.")
 @click.option("--from", "first", type=DAY, help="First day; the earliest by default.")
 @click.option("--to", "last", type=DAY, help="Last day; the latest by default.")
 @click.option("--yes", is_flag=True, help="Do it without showing what would change and without asking.")
 @json_option
 @pass_session
-def reanalyse(session: Session, /, project: int, first: date | None, last: date | None, **flags: bool) -> None:
-    """Read the stored answers of a project with its present names and rules, and compute its figures again.
+def reanalyse(
+    session: Session, /, number: int | None, project: int | None, first: date | None, last: date | None, **flags: bool
+) -> None:
+    """Read the stored answers of PROJECT with its present names and rules, and compute its figures again.
 
     Answers that were read with the same names and rules already are left alone. Nothing is asked and nothing is paid.
     Without --yes it first shows what would change. It can be stopped at any moment, with Ctrl-C or otherwise: started
@@ -53,7 +55,7 @@ def reanalyse(session: Session, /, project: int, first: date | None, last: date 
     if as_json and not (preview or yes):
         raise Invalid("json", "--json cannot ask: add --preview or --yes")
     with session.app() as app:
-        work, errors = reanalysis.plan(app.db, project, first, last), RowErrors()
+        work, errors = reanalysis.plan(app.db, chosen_project(app.db, number, project), first, last), RowErrors()
         if preview or not yes:
             with stoppable() as stop, bar("Looking", work.stale) as advance:
                 found = reanalysis.preview(app.db, work, reanalysis.ReanalysisControl(stop, advance, errors))

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from fastapi import Request, Response
 from jinja2 import Environment
 
+from llm_monitoring import analysis
 from llm_monitoring.access.audit import subject_of
 from llm_monitoring.reporting import charts
 from llm_monitoring.reporting.templating import environment_of
@@ -72,6 +73,7 @@ def environment() -> Environment:
         static=static,
         assistants=assistants,
         subject_of=subject_of,
+        names_in=analysis.names_in,
         range_bar=charts.range_bar,
         sparkline=charts.sparkline,
     )
