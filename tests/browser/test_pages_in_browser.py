@@ -125,7 +125,9 @@ def test_the_page_that_waits_is_as_calm_as_the_others(served: Served, monkeypatc
     ways = [(width, "dark", language) for width in (1280, 390) for language in ("es", "en")]
     for seen in served.visit([Page("measuring", "/projects/{project}")], ways):
         assert 202 == seen["status"]
-        assert ([], [], []) == (seen["messages"], seen["outside"], seen["violations"]), seen["name"]
+        assert [] == seen["messages"], seen["name"]
+        assert [] == seen["outside"], seen["name"]
+        assert [] == seen["violations"], seen["name"]
         assert seen["opened"][0] <= seen["opened"][1], seen["name"]
         assert re.search("2 (tareas|other tasks)", seen["text"]), seen["text"]
 

@@ -151,7 +151,7 @@ def rows_of(provider: ProviderName, every: int) -> list[Row]:
     return [row for row in TABLE if provider in row.only][BOTH.index(provider) % every :: every]
 
 
-@pytest.mark.parametrize("every", [4, pytest.param(1, marks=CI)])
+@pytest.mark.parametrize("every", [8, pytest.param(1, marks=CI)])
 @pytest.mark.parametrize("provider", BOTH)
 def test_t15_each_fault_has_its_charge_and_its_next_try(
     environment: Environment, days: Iterator[date], note: Note, provider: ProviderName, every: int

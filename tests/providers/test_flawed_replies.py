@@ -184,7 +184,8 @@ def test_thinking_next_to_an_answer_stays_in_its_text(text: str) -> None:
 def test_an_error_next_to_a_paid_text(provider: ProviderName, status: str, finish: str, error: object) -> None:
     """A reply that has ended keeps its text, also if it reports an error; an incomplete one is cut."""
     found = read_reply(provider, stored(body(provider, TEXT, status=status, error=error)))
-    assert (TEXT, finish) == (found.text, found.finish_reason)
+    assert TEXT == found.text
+    assert finish == found.finish_reason
 
 
 @pytest.mark.parametrize("provider", ["anthropic", "google"])
@@ -235,7 +236,9 @@ def test_a_flaw_in_a_line_of_a_batch(name: ProviderName, flaw: str) -> None:
     else:
         line = succeeded(name, IDS[0], flawed(name, *FLAWS[flaw]))
     found = read_batch_line(name, line)
-    assert ("replied", IDS[0], line) == (found.outcome, found.custom_id, found.raw)
+    assert "replied" == found.outcome
+    assert IDS[0] == found.custom_id
+    assert line == found.raw
     assert found.reply is not None
     assert whole(name).usage == read_reply(name, found.reply).usage
 

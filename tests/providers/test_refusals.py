@@ -102,7 +102,8 @@ def test_a_flaw_in_an_error_document(flaw: bytes) -> None:
 def test_a_code_that_is_a_number_is_a_code(provider: ProviderName, status: int, scope: str) -> None:
     """OpenRouter and Perplexity repeat the status as the code: a call without credit is refused, and not billed."""
     found = refused(provider, status, code=status)
-    assert (scope, "no") == (found.refusal.scope, found.billed)
+    assert scope == found.refusal.scope
+    assert "no" == found.billed
 
 
 @pytest.mark.parametrize("code", [True, None, [402], 402.0, ""], ids=repr)

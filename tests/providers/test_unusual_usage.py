@@ -107,7 +107,8 @@ def test_a_bare_number_of_calls_is_a_number_of_calls() -> None:
     """A gateway that leaves out the level of `invocation` has the calls counted, and its bill believed."""
     found = read("perplexity", document("perplexity", tool_calls_details={"search_web": 3, "fetch_url": 2}))
     assert found is not None
-    assert (3, Decimal("0.001")) == (found.searches, found.fees_usd)
+    assert 3 == found.searches
+    assert Decimal("0.001") == found.fees_usd
 
 
 @pytest.mark.parametrize(

@@ -93,12 +93,18 @@ REGIONAL = Premium(Decimal("1.1"), Decimal("1.1"))
 AROUND_MIDNIGHT = st.tuples(st.integers(-1, 7), st.integers(-900, 60), st.integers(0, 900))
 
 
-@settings(max_examples=300)
-@given(any_prices(), questions(), st.tuples(*[SHARES] * 5), st.booleans(), AROUND_MIDNIGHT)
-def test_no_call_costs_more_than_its_ceiling_whenever_it_is_sent(
+@pytest.mark.parametrize("examples", [60, pytest.param(600, marks=pytest.mark.ci)])
+def test_no_call_costs_more_than_its_ceiling_whenever_it_is_sent(examples: int) -> None:
+    """In every mode, on every tier, premium and day, with a midnight between reserving and sending or without one."""
+    holds = given(any_prices(), questions(), st.tuples(*[SHARES] * 5), st.booleans(), AROUND_MIDNIGHT)(
+        costs_no_more_than_its_ceiling
+    )
+    settings(max_examples=examples)(holds)()
+
+
+def costs_no_more_than_its_ceiling(
     prices: Prices, question: Question, shares: tuple[float, ...], regional: bool, moment: tuple[int, int, int]
 ) -> None:
-    """In every mode, on every tier, premium and day, with a midnight between reserving and sending or without one."""
     tariff = Tariff(prices, REGIONAL if shares[0] < 0.5 else Premium(most=Decimal("1.1")), shares[1] < 0.5)
     day, second, later = moment
     reserved = datetime(2026, 12, 1, tzinfo=UTC) + timedelta(days=day, seconds=second)

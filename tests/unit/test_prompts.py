@@ -88,6 +88,7 @@ def pattern(template: str) -> re.Pattern[str]:
     return re.compile("".join(slots.get(part, ".+") if i % 2 else re.escape(part) for i, part in enumerate(parts)))
 
 
+@pytest.mark.short("es")
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_who_is_named_in_which_kind(language: str) -> None:
     """The matcher finds the brand in every branded prompt and in no other, a competitor in every one of its kind."""

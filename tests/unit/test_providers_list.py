@@ -68,6 +68,7 @@ def test_companies_differ() -> None:
     assert len(PROVIDERS) == len({traits(name).company for name in PROVIDERS})
 
 
+@pytest.mark.ci
 def test_mypy_names_what_a_new_provider_lacks(tmp_path: Path) -> None:
     """A name that is added to the list alone is refused by mypy, at its traits."""
     source = (ROOT / "llm_monitoring" / "domain.py").read_text(encoding="utf-8")

@@ -24,7 +24,8 @@ def test_a_login_without_the_right_to_read_tokens() -> None:
     """The least-privilege role of the daily run is as it should be, and no row has to be corrected."""
     db = database_that_raises(ConfigurationError("permission denied for table llm_api_tokens", code="rights_missing"))
     (found,) = web.rows(db)
-    assert ("green", "web access") == (found.colour, found.subject)
+    assert "green" == found.colour
+    assert "web access" == found.subject
     assert "may not read the tokens (permission denied" in found.message
 
 

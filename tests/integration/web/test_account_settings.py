@@ -68,6 +68,7 @@ def test_a_key_that_is_refused_is_not_repeated(world: World, fields: dict[str, s
 def test_a_user_has_only_so_many_tokens(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of which one is revoked to have another, the day after."""
     monkeypatch.setattr(tokens, "MOST_TOKENS", 2)
+    world.token(world.ana)
     fields = {"name": "x", "scopes": "projects:read", "days": "9"}
     assert [200, 422] == [post(world, "/tokens", fields=fields).status_code for _ in range(2)]
     assert "You have 2 tokens" in post(world, "/tokens", fields=fields).text

@@ -29,6 +29,7 @@ def looked_at(url: str) -> list[tuple[str, str, str]]:
 
 def test_without_row_security_the_grants_are_named(world: World) -> None:
     """Yellow, with the command that prints them and the login to make."""
+    world.token(world.ana)
     ((colour, message, fix),) = looked_at(world.db.dsn)
     assert "yellow" == colour
     assert "is off" in message
@@ -38,6 +39,7 @@ def test_without_row_security_the_grants_are_named(world: World) -> None:
 
 def test_a_login_that_no_one_made_is_named(world: World) -> None:
     """Row-level security is on, but the service can only enter by a login that bypasses it."""
+    world.token(world.ana)
     execute(world.db.dsn, grants())
     ((colour, message, fix),) = looked_at(world.db.dsn)
     assert "yellow" == colour
@@ -48,7 +50,8 @@ def test_a_login_that_no_one_made_is_named(world: World) -> None:
 @pytest.mark.parametrize("by_web", [False, True], ids=["owner", "web"])
 def test_a_login_of_the_web_role_is_green(login: str, database_url: str, by_web: bool) -> None:
     """Named to the owner, and said of itself."""
-    with open_world(database_url):
+    with open_world(database_url) as world:
+        world.token(world.ana)
         ((colour, message, _),) = looked_at(login if by_web else database_url)
     assert "green" == colour
     assert "limits test_doctor" in message

@@ -61,7 +61,8 @@ def test_a_user_has_only_so_many_projects_and_prompts(world: World, monkeypatch:
     path = f"/projects/{world.project}/prompts"
     two = {"prompts": [{"query_text": "¿A?"}, {"query_text": "¿B?"}]}
     refused = world.call("POST", path, json=two)
-    assert (422, "/prompts") == (refused.status_code, refused.json()["errors"][0]["pointer"])
+    assert 422 == refused.status_code
+    assert "/prompts" == refused.json()["errors"][0]["pointer"]
     assert 2 == len(world.call("GET", path).json()["data"])
     assert [201, 201] == [world.call("POST", path, json={"prompts": two["prompts"][:1]}).status_code for _ in range(2)]
     assert (2, 0) == edits.add_prompts(world.db, edits.COMMAND, world.project, [NewPrompt("¿C?"), NewPrompt("¿D?")])

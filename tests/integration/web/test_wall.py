@@ -152,6 +152,7 @@ def test_rows_of_others_are_not_touched(world: World, sql: str) -> None:
 
 def test_a_session_of_no_user_ends_no_token(world: World) -> None:
     """It finds the caller of a token, and changes none."""
+    world.token(world.ana)
     with Database(as_login(world.db.dsn, "web"), size=1) as pool:
         assert 0 == pool.execute("UPDATE llm_api_tokens SET revoked_at = now()")
         assert [] != pool.all("SELECT id FROM llm_api_tokens")

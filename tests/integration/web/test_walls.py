@@ -56,7 +56,8 @@ def viewers_write(patch: pytest.MonkeyPatch, world: World) -> None:
 
 
 def any_token_is_valid(patch: pytest.MonkeyPatch, world: World) -> None:
-    (ana, *_) = tokens.tokens_of(world.db, world.ana)
+    world.token(world.ana)
+    (ana,) = tokens.tokens_of(world.db, world.ana)
     patch.setattr(tokens, "find", lambda *_: ana)
 
 

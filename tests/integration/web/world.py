@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -39,7 +40,10 @@ class World:
     bea: int = 0
     project: int = 0
     foreign: int = 0
-    texts: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def texts(self) -> Tokens:
+        return Tokens(self)
 
     def token(self, user_id: int, scopes: Sequence[str] = SCOPES, project_ids: Sequence[int] | None = None) -> str:
         made: tuple[Any, Secret] = tokens.create(self.db, user_id, "a test", scopes, project_ids)
@@ -57,6 +61,18 @@ class World:
         sent = "; ".join(f"{name}={text}" for name, text in (cookies or {}).items())
         headers = {**REQUEST, "Sec-Fetch-Site": "same-origin", **({"Cookie": sent} if sent else {})}
         return self.http.request(method, path, headers={**headers, **options.pop("headers", {})}, **options)
+
+
+class Tokens(dict[str, str]):
+    """The tokens of Ana and Bea with every scope, by their names: made when they are first used, as pages use none."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world = world
+
+    def __missing__(self, name: str) -> str:
+        self[name] = self.world.token({"ana": self.world.ana, "bea": self.world.bea}[name])
+        return self[name]
 
 
 APPS: Final[list[FastAPI]] = []
@@ -113,7 +129,6 @@ def open_world(
             world = World(service, app, http, db)
             rows = db.all("SELECT user_id, id FROM llm_monitoring_projects ORDER BY id")[:2]
             (world.ana, world.project), (world.bea, world.foreign) = ((row["user_id"], row["id"]) for row in rows)
-            world.texts = {"ana": world.token(world.ana), "bea": world.token(world.bea)}
             yield world
 
 

@@ -63,7 +63,7 @@ def analyses(draw: st.DrawFn, *, broken: bool) -> Analysis:
     return MATCHER.analyse(text[: len(text) - cut // 3], language=draw(st.sampled_from(LANGUAGES)))
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(analyses(broken=True))
 def test_a_place_has_a_kind_and_a_total_of_two_or_more(analysis: Analysis) -> None:
     """Position, total and kind are there together, and a ranking has at least two items."""
@@ -72,7 +72,7 @@ def test_a_place_has_a_kind_and_a_total_of_two_or_more(analysis: Analysis) -> No
     assert analysis.total_items_in_list is None or analysis.total_items_in_list >= 2
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(analyses(broken=False))
 def test_a_place_is_no_greater_than_the_total(analysis: Analysis) -> None:
     """In lists that count from one, a place lies within the list."""

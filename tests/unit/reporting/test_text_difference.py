@@ -47,7 +47,7 @@ def test_equal_texts_are_the_same() -> None:
     assert ["… 2"] == written(found)
 
 
-@pytest.mark.short(every=2)
+@pytest.mark.short("few lines")
 @pytest.mark.parametrize("kind", ["one word", "few words", "few lines", "one line", "all different"])
 def test_a_megabyte_is_compared_in_bounded_time(kind: str) -> None:
     """Texts that repeat themselves, in one line and in many, are cut and shown whole where they are too long."""
