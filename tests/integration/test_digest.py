@@ -145,7 +145,7 @@ def test_webhook_and_mail_get_one_digest_and_no_second(
     assert f"LLM Monitoring, {datetime.now(UTC).date()}: 1 aviso(s)" == webhook.posts[0]["title"]
     (message,) = box.messages
     assert "text/plain" == message.get_content_type()
-    assert line == message.get_payload(decode=True).decode().strip()
+    assert line == message.get_payload(decode=True).decode().strip()  # type: ignore[union-attr]
     assert 2 == len(re.findall(r"📨 Resumen enviado a (?:json #1|mailto #2): 1 aviso", output))
     job.run(extra)
     assert 1 == len(webhook.posts)
