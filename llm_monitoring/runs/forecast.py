@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta, tzinfo
 from decimal import Decimal
+from itertools import chain
 from typing import Final
 
 from llm_monitoring import registry
@@ -95,7 +96,8 @@ def forecasts(app: App, standings: Sequence[Standing], user_id: int | None = Non
     past: dict[tuple[int, str], list[Row]] = defaultdict(list)
     for row in app.db.all(SQL.history, params):
         past[row["project_id"], row["provider"]].append(row)
-    end = month.replace(day=monthrange(month.year, month.month)[1])
+    delay = days_until_charged(chain.from_iterable(past.values()), app.settings.timezone)
+    end = month.replace(day=monthrange(month.year, month.month)[1]) - delay
     catalogue = registry.read_catalogue(app.db)
     starts = price_starts(catalogue, today, end)
     cells: dict[int, list[CellCosts]] = defaultdict(list)
@@ -107,6 +109,18 @@ def forecasts(app: App, standings: Sequence[Standing], user_id: int | None = Non
             cells[row["user_id"]].append(made)
     found = (forecast(each, cells[each.user_id], today, end) for each in standings if each.user_id in cells)
     return {each.user_id: each for each in found if each is not None}
+
+
+def days_until_charged(rows: Iterable[Row], zone: tzinfo) -> timedelta:
+    """How many days after a day of `zone` its calls are charged, by the latest of `rows` that was asked on its own day.
+
+    A month of the ledger is one of UTC: where a run at 04:00 UTC asks the evening's day, that of America, the month's
+    last day is charged in the next month.
+    """
+    for row in sorted(rows, key=lambda row: row["day"], reverse=True):
+        if row["began_at"].astimezone(zone).date() == row["day"]:
+            return timedelta(days=(row["began_at"].astimezone(UTC).date() - row["day"]).days)
+    return timedelta()
 
 
 def price_starts(catalogue: Catalogue, today: date, end: date) -> list[date]:
@@ -126,7 +140,7 @@ def repriced(costs: CallCosts, rows: Sequence[Row]) -> Days:
 
 
 def forecast(standing: Standing, cells: Sequence[CellCosts], today: date, end: date) -> Forecast | None:
-    """The forecast of a month that ends on `end`; None if its days are too few.
+    """The forecast of a month in which `end` is the last day that is charged; None if its days are too few.
 
     The range is that of a sum of as many days as are left, each as different from the others as the past ones were at
     its prices, and with a mean that is known as well as they tell it. A provider that was never asked is not in it.
@@ -136,7 +150,8 @@ def forecast(standing: Standing, cells: Sequence[CellCosts], today: date, end: d
         return None
     coming = [today + timedelta(days=number) for number in range(1, (end - today).days + 1)]
     costs = [cost_of_day([cell.on(day) for cell in cells], days) for day in coming]
-    soon = standing.spent_usd + sum((cell.open_today * cell.task_usd for cell in cells), Decimal(0))
+    open_now = [cell.open_today * cell.task_usd for cell in cells if today <= end]
+    soon = standing.spent_usd + sum(open_now, Decimal(0))
     expected = soon + sum((cost.mean for cost in costs), Decimal(0))
     known = sum((cost.variance.sqrt() for cost in costs), Decimal(0)) ** 2 / len(days)
     spread = (sum((cost.variance for cost in costs), Decimal(0)) + known).sqrt()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from random import Random
 from statistics import mean
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from llm_monitoring.ledger import Standing
-from llm_monitoring.runs.forecast import CellCosts, Forecast, end_of_budget, forecast
+from llm_monitoring.runs.forecast import CellCosts, Forecast, days_until_charged, end_of_budget, forecast
 
 TODAY, END = date(2026, 11, 20), date(2026, 11, 30)
 USER = Standing(1, Decimal(20), Decimal(0), Decimal(100), Decimal(80), True)
@@ -43,6 +44,11 @@ def test_a_month_of_less_than_a_dollar_is_not_rounded_to_none() -> None:
     """Ten days at a fiftieth of a cent cost 0.0020 dollars, not 0.00."""
     user = replace(USER, spent_usd=Decimal(0))
     assert Decimal("0.0020") == made(CellCosts(10, 0, past(["0.0002"] * 8)), user=user).expected_usd
+
+
+def test_a_day_that_the_next_month_is_charged_is_not_in_this_one() -> None:
+    """East of UTC the day after the month's last is begun before the month ends: its tasks are not this month's."""
+    assert Decimal(20) == made(CellCosts(10, 10, past(["1"] * 8)), today=END + timedelta(days=1)).expected_usd
 
 
 def test_what_is_open_today_is_added() -> None:
@@ -136,3 +142,23 @@ def test_the_expected_cost_is_the_mean() -> None:
 def test_the_first_day_that_a_budget_does_not_cover(budget: str, soon: str, day: str, ends: date | None) -> None:
     """A day is covered if all of it is."""
     assert ends == end_of_budget(Decimal(budget), Decimal(soon), [Decimal(day)] * 10, TODAY)
+
+
+@pytest.mark.parametrize(
+    ("zone", "began", "days"),
+    [
+        ("America/Mexico_City", "2026-11-10T04:00+00:00", 1),
+        ("America/Mexico_City", "2026-11-09T13:00+00:00", 0),
+        ("Asia/Tokyo", "2026-11-09T04:00+00:00", 0),
+        ("Asia/Tokyo", "2026-11-08T20:00+00:00", -1),
+        ("Asia/Tokyo", "2026-11-12T04:00+00:00", 0),
+    ],
+    ids=["the evening before", "in the morning", "the same day", "the next morning", "a run of a past day"],
+)
+def test_days_are_charged_in_the_month_of_their_run(zone: str, began: str, days: int) -> None:
+    """A run at 04:00 UTC asks the day before in America, so the last day of a month is charged in the next one."""
+    rows = [
+        {"day": date(2026, 11, 8), "began_at": datetime(2026, 11, 8, 12, tzinfo=ZoneInfo(zone))},
+        {"day": date(2026, 11, 9), "began_at": datetime.fromisoformat(began)},
+    ]
+    assert timedelta(days=days) == days_until_charged(rows, ZoneInfo(zone))

@@ -1,8 +1,8 @@
 -- name: history
--- What the calls of active projects cost and used in the days before today, by provider, day, kind, model, mode and rates, and how many tasks were answered at the provider on the day.
+-- What the calls of active projects cost and used in the days before today and when they began, by provider, day, kind, model, mode and rates, and how many tasks were answered at the provider on the day.
 WITH calls AS (
     SELECT a.project_id, a.task_provider, a.analysis_date, a.query_id, a.sample, a.kind, a.llm_provider, a.model_id, a.mode,
-           a.rates, a.charged_usd, a.input_tokens, a.output_tokens, a.cached_tokens, a.cache_write_tokens, a.searches
+           a.rates, a.reserved_at, a.charged_usd, a.input_tokens, a.output_tokens, a.cached_tokens, a.cache_write_tokens, a.searches
     FROM llm_monitoring_projects p
              JOIN llm_call_attempts a ON a.project_id = p.id AND a.kind IN ('answer', 'sentiment')
     WHERE p.is_active AND p.user_id IS NOT NULL AND (%(user_id)s::int IS NULL OR p.user_id = %(user_id)s)
@@ -13,7 +13,7 @@ WITH calls AS (
     GROUP BY project_id, task_provider, analysis_date
 )
 SELECT c.project_id, c.task_provider AS provider, c.analysis_date AS day, d.answers, c.kind, c.llm_provider, c.model_id, c.mode,
-       c.rates, count(*) AS calls, sum(c.charged_usd) AS usd,
+       c.rates, min(c.reserved_at) AS began_at, count(*) AS calls, sum(c.charged_usd) AS usd,
        coalesce(sum(c.input_tokens), 0) AS input_tokens, coalesce(sum(c.output_tokens), 0) AS output_tokens,
        coalesce(sum(c.cached_tokens), 0) AS cached_tokens, coalesce(sum(c.cache_write_tokens), 0) AS cache_write_tokens,
        coalesce(sum(c.searches), 0) AS searches
