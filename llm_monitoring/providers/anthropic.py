@@ -200,7 +200,7 @@ def usage_in(body: dict[str, object]) -> Usage | None:
             service_tier=tier_in(usage),
             regional=is_regional(usage.get("inference_geo")),
         )
-        return consistent(consumed, text_in(body))
+        return consistent(consumed, text_in(body), searched=bool(citations_in(body)))
     except InvalidUsage:
         return None
 

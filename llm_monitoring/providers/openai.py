@@ -144,7 +144,7 @@ def usage_in(body: dict[str, object]) -> Usage | None:
         )
         if count_or_zero(usage.get("total_tokens")) > consumed.total_tokens:
             return None
-        return consistent(consumed, responses.output_text(body))
+        return consistent(consumed, responses.output_text(body), searched=bool(responses.url_citations(body)))
     except InvalidUsage:
         return None
 

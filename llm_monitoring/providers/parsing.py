@@ -215,11 +215,14 @@ def tier(value: object) -> str:
     return "" if name.lower() in PLAIN_TIERS else name
 
 
-def consistent(usage: Usage, answer: str) -> Usage:
+def consistent(usage: Usage, answer: str, *, searched: bool = False) -> Usage:
     """Return `usage` if its parts fit their totals and an answer was not free; raises InvalidUsage otherwise.
 
-    It also raises InvalidUsage if the total is larger than any context window.
+    It also raises InvalidUsage if the total is larger than any context window, and for no searches and no bill if the
+    reply shows that it `searched`: their number is unknown.
     """
+    if searched and not usage.searches and usage.cost_usd is None:
+        raise InvalidUsage
     if usage.total_tokens > MOST_CALL_TOKENS or usage.searches > MOST_SEARCHES:
         raise InvalidUsage
     if usage.cached_tokens + usage.cache_write_tokens > usage.input_tokens:

@@ -150,7 +150,7 @@ def usage_in(body: dict[str, object]) -> Usage | None:
         )
         if consumed.cost_usd is None and has_unpriced_items(usage, consumed):
             return None
-        return consistent(consumed, responses.output_text(body))
+        return consistent(consumed, responses.output_text(body), searched=True)  # as every request asks for
     except InvalidUsage:
         return None
 

@@ -230,3 +230,36 @@ def test_a_count_that_is_given_twice_is_not_believed() -> None:
     same = whole.replace('"output_tokens": 96', '"output_tokens": 96, "output_tokens": 96', 1)
     found = [read_reply("anthropic", stored(each.encode())).usage for each in (smaller, same)]
     assert [None, read("anthropic", document("anthropic"))] == found
+
+
+def cites(provider: ProviderName, **usage: Any) -> dict[str, Any]:
+    """An answer with a cited page, and neither a count nor a list of its searches."""
+    whole: dict[str, Any] = json.loads(recorded(f"{provider}_plain"))
+    if provider == "anthropic":
+        page = {"type": "web_search_result_location", "url": "https://a.example/", "title": "A"}
+        whole["content"] = [{"type": "text", "text": "Holded", "citations": [page]}]
+    else:
+        note = {"type": "url_citation", "url": "https://a.example/", "title": "A"}
+        part = {"type": "output_text", "text": "Holded", "annotations": [note]}
+        whole["output"] = [{"type": "message", "content": [part]}]
+    hidden = {"cost": None, "tool_calls_details": None, "server_tool_use": None}
+    whole["usage"] = whole["usage"] | hidden | usage
+    return whole
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "perplexity"])
+def test_cited_pages_without_a_search_are_no_free_searches(provider: ProviderName) -> None:
+    """A gateway may drop the searches of a reply and keep its pages: their number is unknown; a bill covers them."""
+    answer = read_reply(provider, stored(cites(provider)))
+    assert "Holded" == answer.text
+    assert answer.usage is None
+    billed = read_reply(provider, stored(cites(provider, cost=0.0125))).usage
+    assert billed is not None
+    assert Decimal("0.0125") == billed.cost_usd
+
+
+def test_a_perplexity_answer_without_a_sign_of_its_search_is_not_believed() -> None:
+    """Every request asks for a search, so one without a bill has a fee that the reply does not show."""
+    body = cites("perplexity")
+    body["output"][0]["content"][0]["annotations"] = []
+    assert read_reply("perplexity", stored(body)).usage is None
