@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -36,9 +37,12 @@ SCOPE: Final = "openid email"
 ALGORITHMS: Final = ["RS256", "PS256", "ES256", "EdDSA"]
 TIMEOUT_SECONDS: Final = 10.0  # of a whole request
 MOST_REPLY_BYTES: Final = 1_000_000
+LONGEST_NAME: Final = 200
 LEEWAY_SECONDS: Final = 60
 KEPT_SECONDS: Final = 3600.0
 REFETCH_SECONDS: Final = 30.0  # so that tokens with made-up names of keys make few requests
+ERROR_CODE: Final = re.compile(r"[a-z][a-z_]{0,59}")
+UNUSABLE: Final = (AuthlibBaseError, JoseError, httpx2.HTTPError, ValueError, KeyError, TypeError)
 
 
 class SignInRefused(MonitoringError):
@@ -103,18 +107,23 @@ class Provider:
         return ("oidc", self.issuer)
 
     def begin(self, flow: Flow) -> str:
-        """The provider's address that a browser goes to."""
-        with self.client() as client:
-            endpoint = self.endpoints(client)["authorization_endpoint"]
-            url, _ = client.create_authorization_url(
-                endpoint, state=flow.state, nonce=flow.nonce, code_verifier=flow.verifier
-            )
+        """The provider's address that a browser goes to; raises SignInRefused."""
+        try:
+            with self.client() as client:
+                endpoint = self.endpoints(client)["authorization_endpoint"]
+                url, _ = client.create_authorization_url(
+                    endpoint, state=flow.state, nonce=flow.nonce, code_verifier=flow.verifier
+                )
+        except UNUSABLE as exc:
+            raise SignInRefused(f"the provider's document cannot be used: {cause(exc)}") from exc
         return str(url)
 
-    def finish(self, flow: Flow, state: str, code: str) -> str:
-        """The verified address of who came back; raises SignInRefused."""
-        if not hmac.compare_digest(flow.state.encode(), state.encode()) or not code:
+    def finish(self, flow: Flow, state: str, code: str, error: str) -> str:
+        """The verified address of who came back with a code, or with the provider's error; raises SignInRefused."""
+        if not hmac.compare_digest(flow.state.encode(), state.encode()):
             raise SignInRefused("it was not begun in this browser")
+        if not code:
+            raise SignInRefused(f"the provider gives no code: {error_code(error)}")
         try:
             with self.client() as client:
                 found = self.endpoints(client)
@@ -123,8 +132,8 @@ class Provider:
                 )
                 keys = self.keys(client, found["jwks_uri"], token["id_token"])
             claims = self.claims(token, keys, flow.nonce, found["issuer"])
-        except (AuthlibBaseError, JoseError, httpx2.HTTPError, ValueError, KeyError, TypeError) as exc:
-            raise SignInRefused(f"the provider's answer does not hold: {type(exc).__name__}") from exc
+        except UNUSABLE as exc:
+            raise SignInRefused(f"the provider's answer does not hold: {cause(exc)}") from exc
         email = claims.get("email")
         if not is_verified(claims) or not isinstance(email, str):
             raise SignInRefused("the provider has not verified the address")
@@ -154,17 +163,18 @@ class Provider:
         return claims
 
     def endpoints(self, client: OAuth2Client) -> Any:
-        """The provider's endpoints as it lists them; raises ValueError if it is another, or one is not safe."""
+        """The provider's endpoints as it lists them; raises SignInRefused if it is another, or one is not safe."""
         address = f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
         return self.documents.get(client, address, self.check_endpoints)
 
     def check_endpoints(self, found: Any) -> None:
-        if found.get("issuer", "").rstrip("/") != self.issuer.rstrip("/"):
-            raise ValueError("another issuer")
+        issuer = found["issuer"]
+        if issuer.rstrip("/") != self.issuer.rstrip("/"):
+            raise SignInRefused(f"LLM_OIDC_ISSUER is not the issuer that its document names: {issuer[:LONGEST_NAME]!r}")
         for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
             parts = urlsplit(found[name])
             if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
-                raise ValueError("an endpoint without https")
+                raise SignInRefused(f"its {name} is without https")
 
     def client(self) -> OAuth2Client:
         return OAuth2Client(
@@ -203,6 +213,18 @@ class BoundedTransport(httpx2.HTTPTransport):
             raise httpx2.ReadError(f"the reply is longer than {MOST_REPLY_BYTES} bytes")
         headers = [(name, text) for name, text in response.headers.multi_items() if name not in ENCODING_HEADERS]
         return httpx2.Response(response.status_code, headers=headers, content=body)
+
+
+def cause(error: Exception) -> str:
+    """What an operator has to know of an error: the provider's code or status, not what its text may repeat."""
+    if isinstance(error, httpx2.HTTPStatusError):
+        return f"HTTP {error.response.status_code}"
+    return error_code(error.error) if isinstance(error, AuthlibBaseError) else type(error).__name__
+
+
+def error_code(text: str | None) -> str:
+    """A code of an OAuth error, such as access_denied; anyone can call us with another text, which no log has."""
+    return text if text and ERROR_CODE.fullmatch(text) else "no known error"
 
 
 def document(client: OAuth2Client, address: str) -> Any:

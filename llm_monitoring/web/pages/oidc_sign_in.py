@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import Annotated, Final
 
-import httpx2
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
@@ -46,8 +45,8 @@ def begin(request: Request, chosen: Chosen, next: Next = "/") -> Response:  # no
     flow = Flow.new()
     try:
         address = chosen.begin(flow)
-    except (httpx2.HTTPError, ValueError, KeyError, TypeError) as exc:
-        log.warning("⚠️ El proveedor de acceso no responde", extra={"event": "web.oidc_failed"})
+    except SignInRefused as exc:
+        log.warning("⚠️ El proveedor de acceso no sirve: %s", exc, extra={"event": "web.oidc_failed"})
         raise Problem("sign_in_refused") from exc
     answer = RedirectResponse(address, 303, {"Cache-Control": "no-store"})
     cookies.put(request, answer, FLOW, flow.text, FLOW_SECONDS)
@@ -61,13 +60,14 @@ def finish(
     chosen: Chosen,
     state: Annotated[str, Query(max_length=200)] = "",
     code: Annotated[str, Query(max_length=4000)] = "",
+    error: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
     """Begin the session of who comes back: a user who exists, by the address that the provider has verified."""
     take_turn(request)
     service: Service = request.app.state.service
     flow = Flow.read(cookies.read(request, FLOW))
     try:
-        email = chosen.finish(flow, state, code) if flow else ""
+        email = chosen.finish(flow, state, code, error) if flow else ""
     except SignInRefused as exc:
         log.warning("⚠️ Inicio de sesión rechazado: %s", exc, extra={"event": "web.oidc_failed"})
         email = ""

@@ -185,6 +185,54 @@ def test_a_provider_that_is_another_is_refused(world: World, provider: FakeProvi
     assert 403 == world.open("/oidc").status_code
 
 
+def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.getMessage() for each in caplog.records if getattr(each, "event", "") == "web.oidc_failed"]
+
+
+def test_the_log_names_another_issuer(world: World, provider: FakeProvider, caplog: pytest.LogCaptureFixture) -> None:
+    """As with an address for all organisations, of which each has an issuer of its own: the operator reads which."""
+    provider.issuer = "https://login.example/{tenantid}/v2.0"
+    world.open("/oidc")
+    assert "document names: 'https://login.example/{tenantid}/v2.0'" in refusals(caplog)[0]
+
+
+def test_the_log_names_a_missing_document(
+    database_url: str, provider: FakeProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A provider with a wrong path in its address."""
+    wrong = {"LLM_OIDC_ISSUER": f"{provider.issuer}/x", "LLM_OIDC_CLIENT_ID": "a", "LLM_OIDC_CLIENT_SECRET": "b"}
+    with open_world(database_url, **wrong) as world:
+        assert 403 == world.open("/oidc").status_code
+    assert "HTTP 404" in refusals(caplog)[0]
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        ({"error": "access_denied", "error_description": "AADSTS50105"}, "gives no code: access_denied"),
+        ({"error": "no\r\nsuch"}, "gives no code: no known error"),
+        ({}, "gives no code: no known error"),
+        ({"code": "of-another-flow"}, "does not hold: invalid_grant"),
+    ],
+)
+def test_the_log_names_what_the_provider_refused(
+    world: World, provider: FakeProvider, caplog: pytest.LogCaptureFixture, sent: dict[str, str], why: str
+) -> None:
+    """A person whom the provider does not let in, or a secret that has expired, is no forged sign-in."""
+    address, cookies = begin(world)
+    state = provider.authorize(address)["state"]
+    assert 403 == world.open("/oidc/callback", cookies, params={"state": state, **sent}).status_code
+    assert refusals(caplog)[0].endswith(why)
+
+
+def test_what_providers_add_to_the_way_back(world: World, provider: FakeProvider) -> None:
+    """Their own parameters keep no one out."""
+    address, cookies = begin(world)
+    added = {"session_state": "s", "iss": provider.issuer, "scope": "openid", "authuser": "0", "prompt": "none"}
+    back = world.open("/oidc/callback", cookies, params={**provider.authorize(address), **added})
+    assert 303 == back.status_code
+
+
 @pytest.mark.ci
 def test_documents_of_the_provider_are_kept(world: World, provider: FakeProvider) -> None:
     """An hour, so that a sign-in asks the provider for its token alone."""
