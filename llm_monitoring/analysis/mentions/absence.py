@@ -15,8 +15,8 @@ ABBREVIATIONS = "bzw vs e.g i.e z.b p.ej inkl incl dr sr inc ltd corp ltda s.l s
 NOT_ABBREVIATED = "".join(rf"(?<!\b{re.escape(word)}\.)" for word in ABBREVIATIONS)
 # One class opens the pattern, by which the engine passes over all other characters.
 SENTENCE_END = re.compile(
-    r"[\n\t。!?.](?:(?<=[\n\t。])|(?<=[!?])(?=[\s\"'»”)]|$)"
-    rf"|(?<=[.])(?:(?=[\"'»”)]?\s){NOT_ABBREVIATED}|(?=[\"'»”)]?$)))"
+    r"[\n\t。!?.](?:(?<=[\n\t。])|(?<=[!?])(?=[\s\"')]|$)"
+    rf"|(?<=[.])(?:(?=[\"')]?\s){NOT_ABBREVIATED}|(?=[\"')]?$)))"
 )
 SENTENCE_REACH = 400
 QUESTION_MARKS = frozenset("?？")

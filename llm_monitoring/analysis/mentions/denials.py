@@ -17,7 +17,7 @@ LEGAL_FORM = (
     r"(?:,?\s(?:inc|ltd|llc|plc|corp|co|gmbh|ag|ug|kg|s\.?\s?l\.?(?:u\.?)?|s\.?a\.?(?:s\.?|u\.?)?|sarl|s\.?\s?r\.?\s?l"
     r"|s\.?p\.?a|ltda|lda|bv|b\.v)(?!\w)\.?)?"
 )
-QUOTED_NAME = f"(?:[\"'«“„‘]\\s?)?[{NAME}{UNTRACKED}]{LEGAL_FORM}(?:\\s?[\"'»”“])?"
+QUOTED_NAME = f"(?:[\"']\\s?)?[{NAME}{UNTRACKED}]{LEGAL_FORM}(?:\\s?[\"'])?"
 CLAUSE = r"^|(?<=[,;:(—])|(?<=[,;:(—]\s)|(?<=\s-\s)"
 ENDINGS = ("(?:{loc}|{stop})", "{stop}", "{end}", "{loc}")
 BREAK = r"(?:\s|(?<='))"
@@ -70,7 +70,7 @@ class Grammar:
     def tail(self) -> str:
         """What may follow a denied name."""
         return (
-            rf"(?=\s?$|\s?[.,;:!?)\]—(]|\s?[\"'»”](?=\W|$)|\s-\s|\s(?:{self.words('but')})\b"
+            rf"(?=\s?$|\s?[.,;:!?)\]—(]|\s?[\"'](?=\W|$)|\s-\s|\s(?:{self.words('but')})\b"
             rf"|\s(?:{self.words('conj')})\b(?!\s{self.filler}{QUOTED_NAME})"
             rf"|\s(?:{self.data['tail']})(?:(?<=')|(?!\w))|{self.listed})"
         )
@@ -109,7 +109,7 @@ class Grammar:
     @property
     def start(self) -> str:
         """Where a clause may start with its subject."""
-        opened = r"(?<=[.,;:!?(\"“«—])|(?<=[.,;:!?(\"“«—]\s)|(?<=\s-\s)"
+        opened = r"(?<=[.,;:!?(\"—])|(?<=[.,;:!?(\"—]\s)|(?<=\s-\s)"
         return rf"(?:^\W{{0,10}}|{opened}|\b(?:{self.words('starts')}){BREAK})"
 
     def choice(self, key: str) -> str:

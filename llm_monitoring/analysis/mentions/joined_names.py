@@ -14,13 +14,13 @@ from llm_monitoring.analysis.text.folding import Folded
 CONJUNCTION = "(?:and|or|nor|y|e|o|u|ni|und|oder|noch|sowie|et|ou|ed|ne|oppure|nem)"
 BEFORE_NAME = (
     r"(?:(?:about|on|sobre|de|a|sur|zu|uber|su|the|el|la|las|los|le|les|die|der|das|il|lo|o|os|as|da|do)\s|[dl]'"
-    "|[\"'«“„]){0,3}"
+    "|[\"']){0,3}"
 )
 JOINT = rf"(?:\s?,\s(?:{CONJUNCTION}\s)?|\s{CONJUNCTION}\s|\s?[/&]\s?){BEFORE_NAME}"
 JOINT_BEFORE = re.compile(rf"{JOINT}\Z")
-JOINT_AFTER = re.compile(rf"[\"'»”]?{JOINT}")
+JOINT_AFTER = re.compile(rf"[\"']?{JOINT}")
 WORD = re.compile(r"[^\W_][\w.&+-]*(?<=[\w+])")
-LAST_WORD = re.compile(r"(?<![\w.&+'-])[^\W_][\w.&+-]*(?=[\"'»”]?\s?\Z)")
+LAST_WORD = re.compile(r"(?<![\w.&+'-])[^\W_][\w.&+-]*(?=[\"']?\s?\Z)")
 JOINT_REACH, WORD_REACH = 30, 40
 MOST_NAMES, MOST_WORDS = 8, 3
 
@@ -45,7 +45,7 @@ def name_ending(folded: Folded, visible: str, floor: int, end: int) -> Stretch |
     start = close = end
     for count in range(MOST_WORDS):
         word = LAST_WORD.search(folded.text, max(floor, start - WORD_REACH), start)
-        opens = word is not None and not folded.text[floor : word.start()].strip(" \"'«“*¿")
+        opens = word is not None and not folded.text[floor : word.start()].strip(" \"'*¿")
         if word is None or not is_name(folded, visible, word) or (opens and count):
             break
         close = close if count else word.end()

@@ -21,15 +21,18 @@ from llm_monitoring.analysis.rankings.phrases import (
     SECTION_REST,
     VERSUS,
 )
-from llm_monitoring.analysis.text.folding import fold
+from llm_monitoring.analysis.text.folding import QUOTES, fold
 from llm_monitoring.analysis.text.scripts import UNSPACED
 
 LABEL_LENGTH = 120
 QUESTION = re.compile("[?？¿؟]")
 PARTS = re.compile(r"\s*(?:[:：–—(（|]|\s-\s)\s*")
 SEPARATOR = re.compile(r"[:：–—(（|]|\s-\s")
-ARTICLE = re.compile(rf"(?:{ARTICLES})?\s*[\"'«“‘„「『]?\s*[@#]?", re.IGNORECASE)
-OPENED_QUOTE = re.compile("[\"'«“‘„「『]\\s*$")
+# Which mark opens and which one closes depends on the language: »Holded« and «Holded», ”Holded” and “Holded”.
+QUOTE = f"[{QUOTES}'‘’]"
+ARTICLE = re.compile(rf"(?:{ARTICLES})?\s*{QUOTE}?\s*[@#]?", re.IGNORECASE)
+OPENED_QUOTE = re.compile(rf"{QUOTE}\s*$")
+CLOSED_QUOTE = re.compile(rf"\s?{QUOTE}(?!\w)")
 APOSTROPHE = re.compile(r"['’`´](?:s\b|(?=\s))")
 SUBJECT_PARTICLE = re.compile("[はがも]|은|는|이(?!\\w)|가(?!\\w)")
 # Letters without case tell no name from a sentence; in Japanese and Korean its particles and endings do. In a name they
@@ -91,13 +94,16 @@ def item_naming(label: str, before: str | None, after: str) -> Naming:
         return Naming.NONE
     if before is None or not ARTICLE.fullmatch(before):
         return Naming.OPTION if could_name(label) and capitalised(label[:LABEL_LENGTH]) else Naming.NONE
+    quoted = OPENED_QUOTE.search(before) is not None
+    if quoted and (closed := CLOSED_QUOTE.match(after)) is not None:
+        after = after[closed.end() :]
     if is_genitive(after):
         return Naming.NONE
     if PARTICLE.match(after) or is_comparison("", after):
         return Naming.NONE
     if goes_on_as_name(after):
         return Naming.OPTION
-    if OPENED_QUOTE.search(before):
+    if quoted:
         return Naming.NONE
     return Naming.ARTICLE_SENTENCE if any(char.isalpha() for char in before) else Naming.SENTENCE
 

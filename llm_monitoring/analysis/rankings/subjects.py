@@ -12,7 +12,7 @@ from string import ascii_letters
 
 from llm_monitoring.analysis.mentions.matching import Match
 from llm_monitoring.analysis.rankings.letters import LETTERED
-from llm_monitoring.analysis.rankings.options import ARTICLE
+from llm_monitoring.analysis.rankings.options import ARTICLE, QUOTE
 from llm_monitoring.analysis.rankings.phrases import ARTICLES, INDEFINITE, PLACE_WORDS, joiners
 from llm_monitoring.analysis.text.blocks import Prose, Span
 
@@ -54,7 +54,7 @@ DECORATION = re.compile(
     "(?:[\\s\ufe0f\u20e3\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\u2022\u00b7*_~|>\u2190-\u21ff\u2300-\u2bff"
     "\U0001f000-\U0001faff\U000e0020-\U000e007f\u25a0-\u25ff]|[\u2013\u2014-](?=\\s))+"
 )
-OPENING_QUOTES = re.compile("[\"'«“‘„「『【\\[(]?\\s*")
+OPENING_QUOTES = re.compile(rf"(?:{QUOTE}|[【\[(])?\s*")
 DELIMITER = re.compile(r"[:：–—(（\n]|\s-\s|[.。](?=\s|$)|。")
 RANK_CELL = re.compile(
     r"\W*(?:n[ºo°.]*\s?)?(?:第\s?)?(?P<number>\d{1,3})\s?(?:\.?[ºª°]|[.)]|位|名|위|st|nd|rd|th|er|e)?\W*", re.IGNORECASE

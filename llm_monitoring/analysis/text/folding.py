@@ -8,7 +8,11 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 APOSTROPHES = "'\u2018\u2019\u201b\u02bc\u02b9\u02bb\u05f3\u2032\uff07`\u00b4"
-QUOTES = '"\u201c\u201d\u201e\u201f\uff02'
+# Those of all scripts, but for the ones that are apostrophes, too.
+QUOTES = (
+    '"\u00ab\u00bb\u05f4\u201a\u201c\u201d\u201e\u201f\u2039\u203a\uff02'
+    "\u3008\u3009\u300a\u300b\u300c\u300d\u300e\u300f"
+)
 HYPHENS = "-\u05be\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"
 STROKED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ß": "ss", "Ø": "O", "Ł": "L", "Đ": "D", "ẞ": "SS"})
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from llm_monitoring.analysis.text.blocks import Link
 
-DEFINITION = re.compile(r"^ {0,3}\[(\^?[0-9]{1,3})\]:[ \t]*<?([^\s<>]+)", re.MULTILINE)
+DEFINITION = re.compile(r"^(?: {0,3}>){0,9} {0,3}\[(\^?[0-9]{1,3})\]:[ \t]*<?([^\s<>]+)", re.MULTILINE)
 
 
 class References:
