@@ -186,6 +186,11 @@ def usd_places(amount: Decimal) -> int:
     return 4 if 0 < abs(amount) < 1 else 2
 
 
+def usd_text(amount: Decimal) -> str:
+    """An amount as `usd_places` says, with its dollar sign."""
+    return f"${amount:.{usd_places(amount)}f}"
+
+
 def read_task(row: Mapping[str, Any]) -> Task:
     """The task of a row; raises Invalid if its provider is unknown."""
     return Task(

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from llm_monitoring import registry
 from llm_monitoring.app import App
 from llm_monitoring.db import Row
+from llm_monitoring.domain import usd_text
 from llm_monitoring.figures import Comparison
 from llm_monitoring.jobs.digest_text import Names, plain
 from llm_monitoring.model_review import findings
@@ -69,7 +70,7 @@ def alerts_by_month(alerts: Sequence[BudgetAlert]) -> Sequence[BudgetAlert]:
 def budget_notice(alert: BudgetAlert, names: Names) -> Notice:
     blocked = alert.threshold >= BLOCKED_AT
     state = "agotado, bloqueado hasta fin de mes" if blocked else f"ha alcanzado el {alert.threshold.normalize():f} %"
-    spent = f"${alert.spent_usd:.2f} / ${alert.budget_usd:.2f}"
+    spent = f"{usd_text(alert.spent_usd)} / {usd_text(alert.budget_usd)}"
     subject = f"{alert.user_id} {alert.month} {'blocked' if blocked else alert.threshold}"
     return Notice("budget", subject, f"💰 {names.user(alert.user_id)}: presupuesto {state}: {spent}", MONTH_DAYS)
 
@@ -122,7 +123,9 @@ def drift_notice(found: tuple[RegistryEntry, Sequence[PriceDrift]]) -> Notice:
 
 
 def spend_notice(jump: SpendJump, day: date, names: Names) -> Notice:
-    line = f"💸 {names.user(jump.user_id)}: el {day} costó ${jump.usd:.2f}; un día normal, ${jump.usual_usd:.2f}"
+    line = (
+        f"💸 {names.user(jump.user_id)}: el {day} costó {usd_text(jump.usd)}; un día normal, {usd_text(jump.usual_usd)}"
+    )
     return Notice("spend", f"{jump.user_id}", line)
 
 

@@ -12,6 +12,7 @@ from typing import Final
 from llm_monitoring import projects
 from llm_monitoring.app import App
 from llm_monitoring.db import RowError
+from llm_monitoring.domain import usd_text
 from llm_monitoring.jobs.digest_text import SHOWN_NAMES, Names, plain, project_names
 from llm_monitoring.ledger import Adjustment, Standing
 from llm_monitoring.notify.outbox import Notice
@@ -146,7 +147,8 @@ def forecast_notices(
         if each.ends_on is not None and user_id not in blocked:
             line = (
                 f"📉 {names.user(user_id)}: a este ritmo el presupuesto se acaba el {each.ends_on}; el mes costaría "
-                f"${each.expected_usd:.2f} (de ${each.low_usd:.2f} a ${each.high_usd:.2f}) de ${each.budget_usd:.2f}"
+                f"{usd_text(each.expected_usd)} (de {usd_text(each.low_usd)} a {usd_text(each.high_usd)}) "
+                f"de {usd_text(each.budget_usd)}"
             )
             yield Notice("budget", f"forecast {user_id} {month:%Y-%m}", line, WEEK_DAYS)
 
@@ -155,7 +157,7 @@ def money_notices(report: DayReport, day: date, names: Names) -> Iterator[Notice
     """Calls in doubt, the operator's cap, accounts that others hold, budgets that open calls reserve."""
     stats, unknown = report.stats, report.unknown_calls
     if unknown.calls:
-        line = f"❓ {day}: {unknown.calls} llamada(s) en duda, ${unknown.usd:.2f} cobrados a su techo; "
+        line = f"❓ {day}: {unknown.calls} llamada(s) en duda, {usd_text(unknown.usd)} cobrados a su techo; "
         yield Notice("spend", f"doubt {day}", line + "si no se facturaron: `python -m llm_monitoring budget correct`")
     if stats.reasons["operator_budget"]:
         tasks = stats.reasons["operator_budget"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
 
 import pytest
 
 from llm_monitoring.jobs.digest_text import Names
 from llm_monitoring.jobs.observed_notices import key_notice
-from llm_monitoring.jobs.run_notices import problem_notices
+from llm_monitoring.jobs.run_notices import money_notices, problem_notices
 from llm_monitoring.notify.outbox import Notice
 from llm_monitoring.runs.reasons import Cause, ProblemCode, ProjectProblem
 from llm_monitoring.runs.report import DayReport, ProjectReport
@@ -75,3 +76,10 @@ def test_the_line_of_a_key_is_in_the_operators_language(reason: str, message: st
     """Reasons of our own are said in Spanish; a provider's words stay as they are."""
     row = {"user_id": 1, "provider": "openai", "tasks": 2, "reason": reason, "message": message}
     assert f"2 pregunta(s) sin respuesta ({shown}" in key_notice(row, Names({}, {})).line
+
+
+def test_calls_in_doubt_for_less_than_a_cent_are_not_for_nothing() -> None:
+    """A ceiling of a cheap model is a fraction of a cent, which is said."""
+    report = DayReport(1, [], RunStats(), Decimal(0), in_balance=True, unknown_calls=UnknownCalls(2, Decimal("0.0021")))
+    (notice,) = money_notices(report, date(2026, 11, 20), Names({}, {}))
+    assert "2 llamada(s) en duda, $0.0021 cobrados a su techo" in notice.line
