@@ -33,7 +33,7 @@ class JsonObject:
     """A JSON object with the text of each of its members as received, so that a part of it can be read on its own."""
 
     def __init__(self, text: str) -> None:
-        """Read an object; raises UnreadableLine unless `text` is one, without a repeated name."""
+        """Read an object; raises UnreadableLine unless `text` is one, in which a repeated name has the same value."""
         self.source = text
         self.spans: dict[str, tuple[int, int]] = {}
         try:
@@ -48,11 +48,13 @@ class JsonObject:
             return self.skip(at + 1)
         while True:
             name, end = DECODER.raw_decode(self.source, at)
-            if not isinstance(name, str) or name in self.spans:
+            if not isinstance(name, str):
                 raise UnreadableLine
             start = self.expect(":", self.skip(end))
             _, end = DECODER.raw_decode(self.source, start)
-            self.spans[name] = start, end
+            first, last = self.spans.setdefault(name, (start, end))
+            if self.source[first:last] != self.source[start:end]:
+                raise UnreadableLine
             at = self.skip(end)
             if self.source[at : at + 1] == "}":
                 return self.skip(at + 1)

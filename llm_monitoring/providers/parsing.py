@@ -177,10 +177,11 @@ def mappings(value: object) -> list[dict[str, object]]:
 
 
 def counted_objects(value: object) -> list[dict[str, object]]:
-    """Return the objects of a list by which something billed is counted; raises InvalidUsage if it is no list."""
-    if not isinstance(value, list):
+    """Return a list of objects by which something billed is counted; raises InvalidUsage for anything else."""
+    objects = mappings(value)
+    if not isinstance(value, list) or len(objects) < len(value):
         raise InvalidUsage
-    return mappings(value)
+    return objects
 
 
 def text(value: object) -> str:

@@ -122,6 +122,16 @@ def test_a_message_is_an_answer_whatever_its_result_says(kind: str) -> None:
     assert read_reply("anthropic", read.reply) == read_reply("anthropic", stored(recorded("anthropic_plain")))
 
 
+@pytest.mark.parametrize("name", BATCH_PROVIDERS)
+def test_a_member_that_is_repeated_as_it_is_contradicts_nothing(name: ProviderName) -> None:
+    """A line that names its request twice by the same id keeps its answer; by two ids it belongs to none."""
+    line = succeeded(name, IDS[0])
+    again = line.replace(b'"custom_id"', b'"custom_id":"%b","custom_id"' % IDS[0].encode())
+    other = line.replace(b'"custom_id"', b'"custom_id":"%b","custom_id"' % IDS[1].encode())
+    assert (IDS[0], "replied") == (read_batch_line(name, again).custom_id, read_batch_line(name, again).outcome)
+    assert ("", "failed") == (read_batch_line(name, other).custom_id, read_batch_line(name, other).outcome)
+
+
 MINE = IDS[0].encode()
 HOSTILE = [
     b'{"custom_id":"%b","result":{"type":"succeeded","mess' % MINE,

@@ -83,7 +83,7 @@ def test_an_impossible_count_of_searches_is_not_believed(reported: object) -> No
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
-@pytest.mark.parametrize("items", [None, "x", {}, 0])
+@pytest.mark.parametrize("items", [None, "x", {}, 0, [None], [[]], ["x"]])
 def test_searches_in_a_list_that_cannot_be_read_are_not_believed_to_be_none(
     provider: ProviderName, items: object
 ) -> None:
