@@ -103,7 +103,9 @@ def read(reply: Reply) -> Answer:
 
 
 def candidate(body: dict[str, object]) -> dict[str, object]:
-    return next(iter(mappings(body.get("candidates"))), {})
+    """Return the first candidate with text, or the first one if none has any; {} if there is none."""
+    listed = mappings(body.get("candidates"))
+    return next(filter(text_of, listed), next(iter(listed), {}))
 
 
 def finish_of(body: dict[str, object], meta: ReplyMeta) -> Literal["stop", "max_tokens"]:
@@ -123,8 +125,12 @@ def finish_of(body: dict[str, object], meta: ReplyMeta) -> Literal["stop", "max_
 
 
 def text_in(body: dict[str, object]) -> str:
+    return text_of(candidate(body))
+
+
+def text_of(candidate: dict[str, object]) -> str:
     """Return the text; consecutive text parts are one passage, and any other part between them starts a new one."""
-    runs = groupby(mappings(mapping(candidate(body).get("content")).get("parts")), is_text)
+    runs = groupby(mappings(mapping(candidate.get("content")).get("parts")), is_text)
     return join_paragraphs("".join(text(part.get("text")) for part in run) for is_passage, run in runs if is_passage)
 
 

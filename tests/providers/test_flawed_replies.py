@@ -123,6 +123,22 @@ def test_a_message_that_is_sent_again_is_read_once(provider: ProviderName, said:
     assert text == read_reply(provider, stored(reply)).text
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        {},
+        {"index": 0, "finishReason": "SAFETY"},
+        {"content": {"role": "model"}},
+        {"content": {"parts": [{"text": ""}]}},
+    ],
+)
+def test_google_text_after_an_empty_candidate(before: dict[str, Any]) -> None:
+    """A candidate without text in front of the one that is paid hides no answer."""
+    reply = body("google", TEXT)
+    reply["candidates"].insert(0, before)
+    assert whole("google") == read_reply("google", stored(reply))
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_character_in_halves_is_whole_again(provider: ProviderName) -> None:
     """Two parts of a text may hold one half each of an escaped character."""
