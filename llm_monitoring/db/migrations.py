@@ -130,7 +130,8 @@ def refuse_hidden_tables(session: Transaction) -> None:
     if row is not None:
         raise ConfigurationError(
             f"the tables are in schema {row['found']}, and the search path would create new ones in {row['created']}: "
-            f"put {row['found']} first in search_path, or leave it out for an installation of its own"
+            f"put {row['found']} first in search_path (`ALTER DATABASE … SET search_path = {row['found']}, public`), or set "
+            f"it to {row['created']} alone for an installation of its own"
         )
 
 

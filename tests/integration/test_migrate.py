@@ -290,3 +290,13 @@ def test_shipped_in_front_of_the_tables_of_the_host(legacy: Database) -> None:
         assert [] == db.all("SELECT FROM pg_tables WHERE schemaname = 'app'")
     with Database(f"{legacy.dsn}{mark}options=-csearch_path%3Dpublic%2Capp") as db:
         assert migrate(db)
+
+
+def test_shipped_next_to_tables_that_the_search_path_does_not_find(legacy: Database) -> None:
+    """A restored database lacks the search path of the first one; a search path that is set decides."""
+    legacy.execute("CREATE SCHEMA app; ALTER TABLE llm_monitoring_projects SET SCHEMA app")
+    with pytest.raises(ConfigurationError, match=r"in schema app, .* put app first .* set it to public alone"):
+        migrate(legacy)
+    mark = "&" if "?" in legacy.dsn else "?"
+    with Database(f"{legacy.dsn}{mark}options=-csearch_path%3Dpublic") as db:
+        assert migrate(db)

@@ -7,10 +7,14 @@ SELECT key, pg_try_advisory_lock(key) AS taken FROM (SELECT hashtextextended('ll
 SELECT to_regclass('llm_schema_migrations') IS NOT NULL AS found
 
 -- name: hidden_tables
--- The schema of an installation's tables that the search path finds behind the schema in which new tables are created.
+-- The schema of an installation's tables if new ones would be created in another.
 SELECT n.nspname AS found, current_schema() AS created
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.oid = to_regclass('llm_monitoring_projects') AND n.nspname <> current_schema()
+WHERE c.relname = 'llm_monitoring_projects' AND c.relkind IN ('r', 'p') AND n.nspname <> current_schema()
+  AND CASE
+          WHEN to_regclass('llm_monitoring_projects') IS NOT NULL THEN c.oid = to_regclass('llm_monitoring_projects')
+          ELSE EXISTS (SELECT FROM pg_settings WHERE name = 'search_path' AND source = 'default') END
+LIMIT 1  -- a search path that was never set does not decide: a dump lacks the settings of its database
 
 -- name: create_record
 -- Create the record of applied migrations.
