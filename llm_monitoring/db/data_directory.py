@@ -34,11 +34,19 @@ def own_data_directory(base: Path | None = None) -> Path:
     earlier = next(earlier_places(OWN), None)
     if earlier is not None:
         return earlier
-    kept = ROOT_DATA if os.geteuid() == 0 else Path.home() / USER_DATA
-    place = kept / checkout_mark()
-    if can_hold(place, OWN) and (os.geteuid() != 0 or reachable(place)):
+    kept = ROOT_DATA if os.geteuid() == 0 else below_home(USER_DATA)
+    place = kept / checkout_mark() if kept else None
+    if place and can_hold(place, OWN) and (os.geteuid() != 0 or reachable(place)):
         return place / OWN
     return temporary_place(OWN)
+
+
+def below_home(part: Path) -> Path | None:
+    """Return a path below the home directory; None for an account without one, as in a container."""
+    try:
+        return Path.home() / part
+    except RuntimeError:
+        return None
 
 
 def demo_data_directory(base: Path | None = None) -> Path:
@@ -65,10 +73,10 @@ def checkout_mark() -> str:
 
 
 def homes() -> tuple[Path, ...]:
-    """Return the checkout's `.data`, if there is one, and its replacement in the user's cache."""
+    """Return the checkout's `.data` and its replacement in the user's cache, as far as there are a checkout and a home."""
     checkout = location.checkout()
-    cache = Path.home() / ".cache" / f"llm_monitoring-{checkout_mark()}"
-    return (cache,) if checkout is None else (checkout / ".data", cache)
+    places = (checkout and checkout / ".data", below_home(Path(".cache", f"llm_monitoring-{checkout_mark()}")))
+    return tuple(place for place in places if place)
 
 
 def earlier_places(name: str) -> Iterator[Path]:
@@ -88,7 +96,8 @@ def writable_home(name: str) -> Path:
     for home in homes():
         if can_hold(home, name):
             return home
-    raise ConfigurationError(f"no place to keep data: cannot write to {' or '.join(map(str, homes()))}")
+    tried = " or ".join(map(str, homes())) or "a home directory, which this account lacks"
+    raise ConfigurationError(f"no place to keep data: cannot write to {tried}; set LLM_DATA_DIR or DATABASE_URL")
 
 
 def can_hold(home: Path, name: str) -> bool:

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.health.check_result import CheckResult, green, red, yellow
 from llm_monitoring.process import location
 from llm_monitoring.settings import Settings, unknown_variables
@@ -28,7 +29,11 @@ def disk(settings: Settings) -> Iterator[CheckResult]:
         return
     from llm_monitoring.db.data_directory import own_data_directory
 
-    data = own_data_directory(settings.data_dir)
+    try:
+        data = own_data_directory(settings.data_dir)
+    except ConfigurationError as exc:
+        yield red("disk", str(exc), "set DATABASE_URL, or LLM_DATA_DIR to a directory that this account may write")
+        return
     place = next(folder for folder in (data, *data.parents) if folder.exists())
     free = shutil.disk_usage(place).free / GIB
     message = f"{free:.1f} GiB free for the embedded database in {data}"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from llm_monitoring.db import data_directory, embedded
+from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.process import location
 from tests.integration.embedded_server import as_root, query
 
@@ -50,6 +51,21 @@ def test_data_of_read_only_checkout(clone: Callable[[str], Path], server_folder:
     assert first.is_relative_to(server_folder / "home" / ".cache") is True
     assert second.is_relative_to(server_folder / "home" / ".cache") is True
     assert first != second
+
+
+def test_an_account_without_a_home(clone: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's user may have none: data goes into the checkout, or the error says what to set."""
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(data_directory.Path, "home", homeless)
+    monkeypatch.setattr(data_directory, "ROOT_DATA", Path("/proc/none"))
+    checkout = clone("one")
+    assert checkout / ".data" / "postgres" == data_directory.own_data_directory()
+    monkeypatch.setattr(location, "PACKAGE", checkout / "site-packages" / "llm_monitoring")
+    with pytest.raises(ConfigurationError, match="a home directory, which this account lacks; set LLM_DATA_DIR"):
+        data_directory.own_data_directory()
 
 
 @pytest.fixture
