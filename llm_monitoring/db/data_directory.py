@@ -73,7 +73,7 @@ def checkout_mark() -> str:
 
 
 def homes() -> tuple[Path, ...]:
-    """Return the checkout's `.data` and its replacement in the user's cache, as far as there are a checkout and a home."""
+    """Return the checkout's `.data` and its replacement in the user's cache, as far as there are any."""
     checkout = location.checkout()
     places = (checkout and checkout / ".data", below_home(Path(".cache", f"llm_monitoring-{checkout_mark()}")))
     return tuple(place for place in places if place)

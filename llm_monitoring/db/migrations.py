@@ -128,10 +128,11 @@ def refuse_hidden_tables(session: Transaction) -> None:
     """Raise ConfigurationError if new, empty tables would hide those of the host for every later statement."""
     row = session.one(load("migrate").hidden_tables)
     if row is not None:
+        found, created = row["found"], row["created"]
         raise ConfigurationError(
-            f"the tables are in schema {row['found']}, and the search path would create new ones in {row['created']}: "
-            f"put {row['found']} first in search_path (`ALTER DATABASE … SET search_path = {row['found']}, public`), or set "
-            f"it to {row['created']} alone for an installation of its own"
+            f"the tables are in schema {found}, and the search path would create new ones in {created}: put {found} "
+            f"first in search_path (`ALTER DATABASE … SET search_path = {found}, public`), or set it to {created} "
+            "alone for an installation of its own"
         )
 
 
