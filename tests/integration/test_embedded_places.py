@@ -59,7 +59,7 @@ def test_an_account_without_a_home(clone: Callable[[str], Path], monkeypatch: py
     def homeless() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setattr(data_directory.Path, "home", homeless)
+    monkeypatch.setattr(Path, "home", homeless)
     monkeypatch.setattr(data_directory, "ROOT_DATA", Path("/proc/none"))
     checkout = clone("one")
     assert checkout / ".data" / "postgres" == data_directory.own_data_directory()
