@@ -79,3 +79,13 @@ def test_the_legacy_schema_becomes_the_schema_of_an_empty_database(
     """Columns, constraints, indexes, functions, triggers, views and grants are the same after migration."""
     query = KINDS[kind]
     assert schema(database_url, query) == schema(legacy_database_url, query)
+
+
+def test_tables_have_a_primary_key(db: Database) -> None:
+    """In a database that publishes all tables, one without a key takes no UPDATE and no DELETE."""
+    without = db.all(
+        f"""SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.relkind IN ('r', 'p') AND {OWN}
+              AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)"""
+    )
+    assert [] == without
