@@ -66,7 +66,7 @@ def get_perplexity_models(api_key: str) -> Models:
 
 
 def models_of(provider: ProviderName, api_key: str) -> Models:
-    return [asdict(info) for info in listing.list_models(provider, Secret(api_key), load_settings())]
+    return [asdict(info) for info in listing.list_models(provider, Secret(api_key or ""), load_settings())]
 
 
 def get_existing_models_from_db() -> dict[str, Models]:

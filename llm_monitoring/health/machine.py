@@ -194,6 +194,6 @@ def railway_variables(settings: Settings) -> Iterator[CheckResult]:
     given = (settings.database_url, settings.keys_encryption_key)
     missing = [name for name, value in zip(NEEDED_ON_RAILWAY, given, strict=True) if value is None]
     for name in missing:
-        yield red("variables", f"{name} is not set on Railway", f"`railway variable set {name}=…` in both services")
+        yield red("variables", f"{name} is not set on Railway", f"`railway variable set {name}=…` in every service")
     if not missing:
         yield green("variables", f"{' and '.join(NEEDED_ON_RAILWAY)} are set")

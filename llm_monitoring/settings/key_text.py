@@ -27,7 +27,8 @@ INSTRUCTION: Final = (
 NOUN: Final = r"(?:api|key|token|secret|here|me|this|openai|anthropic|google|gemini|claude|perplexity|real|own|actual)"
 PLACEHOLDER: Final = re.compile(
     rf"(?i){PREFIX}(?:{INSTRUCTION}(?:[-_. ]?(?:{INSTRUCTION}|{NOUN}))+|(?:api|secret)[-_. ]?key|key|token|secret|"
-    rf"todo|tbd|none|null|undefined|empty|placeholder|redacted|change[-_]?me|[x*.•_-]{{3,}}|1234567890?|abc123)[-_.x*]*"
+    rf"y|yes|n|no|todo|tbd|none|null|undefined|empty|placeholder|redacted|change[-_]?me|[x*.•_-]{{3,}}|1234567890?"
+    rf"|abc123)[-_.x*]*"
 )
 MASTER_KEY: Final = re.compile(r"[A-Za-z0-9_-]{43}=")
 ELIDED: Final = re.compile(r"\.{3}|…|\*{3}|(?i:x{8})")

@@ -72,7 +72,7 @@ def test_a_field_may_hold_line_breaks_and_quotes() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"query\nuno\n\xc3\xa1\xf1\x81o\n", r"^file\.csv, line 3: neither UTF-8 nor Windows-1252; save the file"),
+        (b"query\nuno\n\xc3\xa1\xf1\x81o\n", r"^file\.csv, line 3: neither UTF-8 nor Windows-1252 after “Ã¡”; save"),
         ("query\n¿Cuál es?\n".encode("mac-roman"), r"^file\.csv, line 2: 'u‡l' is in a word, .* Mac; save the file"),
         ("query\n¿Qué?\n".encode("mac-roman"), r"^file\.csv, line 2: 'uŽ' is in a word"),
         ("query\nuno\n¿Quién es?\n".encode("cp850"), r"^file\.csv, line 3: 'i‚n' is in a word, .* DOS"),

@@ -180,6 +180,8 @@ def test_jobs_and_commands_warn_of_them(
                 "[key]",
                 "%OPENAI_API_KEY%",
                 "None",
+                "n",
+                "Yes",
                 "AIzaSy...",
                 "pplx-your-key",
                 "api-key",

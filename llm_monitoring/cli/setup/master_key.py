@@ -54,7 +54,7 @@ def write(place: Path, key: Secret) -> None:
         set_key(place, NAME, key.reveal(), quote_mode="never")
     except OSError as exc:
         raise ConfigurationError(f"{place} cannot be written: {exc.strerror}") from exc
-    say(f"Written to {place}, which only its owner can read. On Railway, set the same variable in both services.")
+    say(f"Written to {place}, which only its owner can read. On Railway, set the same variable in every service.")
 
 
 def reread(settings: Settings, place: Path) -> Settings:

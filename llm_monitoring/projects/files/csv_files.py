@@ -57,7 +57,7 @@ def read_sheet(file: IO[bytes]) -> Sheet:
         line = data[: exc.start].count(b"\n") + 1
         raise Invalid(
             "file",
-            f"{name}, line {line}: neither UTF-8 nor Windows-1252; {AS_UTF8}",
+            f"{name}, line {line}: neither UTF-8 nor Windows-1252{after(data[: exc.start])}; {AS_UTF8}",
             code="file_no_text",
         ) from exc
     if encoding == "cp1252":
@@ -68,6 +68,12 @@ def read_sheet(file: IO[bytes]) -> Sheet:
     if declared:
         return Sheet(name, text[declared.end() :], declared[1], skipped=1, encoding=shown)
     return Sheet(name, text, delimiter_of(text), encoding=shown)
+
+
+def after(read: bytes) -> str:
+    """The words before the byte that cannot be read, so that it is found; empty at the beginning of a line."""
+    words = read.rpartition(b"\n")[2].decode("cp1252", errors="replace").split()
+    return f" after “{' '.join(words[-3:])}”" if words else ""
 
 
 def require_words(name: str, text: str) -> None:

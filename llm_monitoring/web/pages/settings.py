@@ -43,6 +43,7 @@ SAVED: Final = ("created", "project", "names", "removed", "prompts", "prompt", *
 MOST_PROMPTS: Final = 500
 MOST_PROPOSED: Final = 50
 MOST_CHANGES: Final = 30
+ROWS: Final = 100  # prompts a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,12 +222,23 @@ def attempt(
         if isinstance(exc, Problem) and not exc.errors:
             raise
         return page(request, here, refused(errors_of(request, exc, "name")))
-    return done(f"/projects/{here.project_id}/settings?saved={saved}")
+    number = page_number(request)
+    return done(f"/projects/{here.project_id}/settings?saved={saved}{f'&page={number}' if number > 1 else ''}")
+
+
+def page_number(request: Request) -> int:
+    """Which page of the prompts an address means: the first if it names none."""
+    text = request.query_params.get("page", "")
+    return max(1, int(text)) if text.isascii() and text.isdecimal() and len(text) < 6 else 1
 
 
 def page(request: Request, here: ProjectVisitor, shown: Shown) -> Response:
     project = projects.find(here.app.db, here.project_id)
     assert here.visitor.user_id is not None
+    path = f"/projects/{project.id}/settings"
+    prompts = projects.list_prompts(here.app.db, project.id)
+    last = -(-len(prompts) // ROWS) or 1
+    number = min(page_number(request), last)
     return render(
         request,
         "settings.html",
@@ -237,12 +249,15 @@ def page(request: Request, here: ProjectVisitor, shown: Shown) -> Response:
         form=shown.project or project_form(project),
         providers=PROVIDERS,
         paces=PACES,
-        prompts=projects.list_prompts(here.app.db, project.id),
+        prompts=prompts[ROWS * (number - 1) : ROWS * number],
+        prompt_count=len(prompts),
+        number=number,
+        pages=[(each, f"{path}?page={each}#prompts", each == number) for each in range(1, last + 1)],
         can_generate=project.language.partition("-")[0] in prompt_ideas.LANGUAGES,
         changes=audit.entries(
             here.app.db, here.visitor.user_id, project_ids=[project.id], before_id=None, limit=MOST_CHANGES
         ),
-        path=f"/projects/{project.id}/settings",
+        path=path,
         offer=offer_of(here, project),
         held=present_steps(here.app, project.id),
     )

@@ -10,6 +10,7 @@ import pytest
 
 from llm_monitoring import projects
 from llm_monitoring.access import roles
+from llm_monitoring.web.pages import settings
 from tests.conftest import Databases
 from tests.integration.web.two_periods import two_periods
 from tests.integration.web.world import World, sign_in
@@ -210,6 +211,21 @@ def test_a_prompt_is_paused_resumed_and_removed_if_it_was_never_asked(measured: 
     assert 422 == post(measured, f"/prompts/{asked}", act="remove").status_code
     assert 303 == post(measured, f"/prompts/{new}", act="remove").status_code
     assert new not in {row["id"] for row in projects.list_prompts(measured.db, measured.project)}
+
+
+def test_many_prompts_have_pages(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page has so many; who pauses one stays on its page, and a page that is not there is the last one."""
+    monkeypatch.setattr(settings, "ROWS", 2)
+    texts = [f"Which one, {number}?" for number in range(3)]
+    post(measured, "/prompts", prompts="\n".join(texts), act="add")
+    last = projects.list_prompts(measured.db, measured.project)[-1]
+    shown = {number: show(measured, f"?page={number}").text for number in (1, 2, 9, "x")}
+    assert [False, False] == [texts[2] in shown[number] for number in (1, "x")]
+    paths = [row["id"] for row in projects.list_prompts(measured.db, measured.project)]
+    assert f'settings?page={-(-len(paths) // 2)}#prompts" aria-current="page"' in shown[9]
+    assert texts[2] in shown[9]
+    paused = post(measured, f"/prompts/{last['id']}?page=2", act="pause")
+    assert paused.headers["Location"].endswith("settings?saved=prompt&page=2")
 
 
 def test_settings_are_the_owner_s_alone(measured: World) -> None:
