@@ -50,8 +50,13 @@ class Grammar:
     @property
     def described(self) -> str:
         """What the name belongs to, in one phrase without another noun: `a widely known Spanish company called`."""
-        word = rf"(?!(?:{self.words('breaks')})\b)[\w-]{{1,30}}\s"
-        return rf"(?:{self.data['determiners']}){BREAK}(?:{word}){{1,6}}?(?:{self.data['called']})\s"
+        return rf"{self.phrase}(?:{self.data['called']})\s"
+
+    @property
+    def phrase(self) -> str:
+        """The opening of a description, up to a word of its own: `a widely known Spanish company`."""
+        word = rf"(?!(?:{self.words('breaks')})\b)[\w-]{{1,30}},?\s(?:(?:{self.words('conj')})\s)?"
+        return rf"(?:{self.data['determiners']}){BREAK}(?:{word}){{1,6}}?"
 
     @property
     def names(self) -> str:
@@ -59,7 +64,7 @@ class Grammar:
         item = f"{self.filler}{QUOTED_NAME}"
         conj = self.words("conj")
         joint = rf"(?:\s?,\s(?:(?:{conj})\s)?|\s?/\s?|\s?&\s?|\s(?:{conj})\s)"
-        return f"(?:{self.described})?{item}(?:{joint}{item}){{0,8}}"
+        return f"(?P<described>{self.described})?{item}(?:{joint}{item}){{0,8}}"
 
     @property
     def denied(self) -> str:
@@ -68,11 +73,11 @@ class Grammar:
 
     @property
     def tail(self) -> str:
-        """What may follow a denied name."""
+        """What may follow a denied name; after a description also more of it: `a company called X based in Spain`."""
         return (
-            rf"(?=\s?$|\s?[.,;:!?)\]—(]|\s?[\"'](?=\W|$)|\s-\s|\s(?:{self.words('but')})\b"
+            rf"(?:(?(described)(?=\s(?:{self.data['placed']})\b)|(?!))|(?=\s?$|\s?[.,;:!?)\]—(]|\s?[\"'](?=\W|$)|\s-\s|\s(?:{self.words('but')})\b"
             rf"|\s(?:{self.words('conj')})\b(?!\s{self.filler}{QUOTED_NAME})"
-            rf"|\s(?:{self.data['tail']})(?:(?<=')|(?!\w))|{self.listed})"
+            rf"|\s(?:{self.data['tail']})(?:(?<=')|(?!\w))|{self.listed}))"
         )
 
     @property
@@ -123,9 +128,9 @@ class Grammar:
     def filled(self, entry: str) -> str:
         """An expression of the data with its marks replaced."""
         parts = {"{loc}": "location", "{end}": "tail", "{stop}": "stop", "{tail}": "tail", "{o}": "denied"}
-        parts |= {"{missing}": "missing", "{then}": "then", "{described}": "described"}
+        parts |= {"{missing}": "missing", "{then}": "then", "{described}": "described", "{phrase}": "phrase"}
         entry = entry.replace("{clause}", CLAUSE).replace("{nouns}", self.data["nouns"])
-        entry = entry.replace("{info}", self.data["info"])
+        entry = entry.replace("{unknown}", self.data["unknown"]).replace("{info}", self.data["info"])
         for mark, part in parts.items():
             if mark in entry:
                 entry = entry.replace(mark, getattr(self, part))
@@ -144,6 +149,8 @@ class Grammar:
         yield rf"{start}{front}{denied}\s?[,:]?\s{gap}{missing}{about}{tail}"
         yield rf"{start}{front}{denied}\s?,\s(?:\w+,?\s)?(?:{self.choice('after')}|{self.choice('pronoun')})"
         yield rf"^\W{{0,10}}{denied}\s?(?:[:,(—]|\s?-(?=\s))\s?{gap}(?:{missing}{about}{tail}|{self.choice('pronoun')})"
+        yield rf"{start}{denied}\s(?:{self.data['is']})\s{self.phrase}(?:{self.filled(self.data['unknown'])}){tail}"
+        yield rf"{denied}\s?,?\s(?:{self.data['because']})\s{missing}{about.removesuffix('?')}{tail}"
         yield from (self.filled(entry) for entry in self.data["whole"])
 
 
