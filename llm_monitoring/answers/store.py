@@ -70,7 +70,8 @@ def save(
             "output_tokens": usage and usage.output_tokens,
             "cost_usd": finding.cost_usd,
             "mode": finding.mode,
-            "response_time_ms": reply.latency_ms,
+            # a batch brings an answer long after it was made: how long that took is not measured
+            "response_time_ms": None if finding.mode == "batch" else reply.latency_ms,
             "sentiment_status": finding.sentiment_status,
             "rules_fingerprint": fingerprints.fingerprint(project) if project and finding.analysis else None,
         },

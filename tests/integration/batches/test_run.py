@@ -35,14 +35,15 @@ def modes(scene: Scene) -> dict[str, int]:
 
 
 def test_a_day_in_a_batch(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every answer comes from the batch, at half the price, and the day has its figures."""
+    """Every answer comes from the batch, at half the price, and the day has its figures; no answer took 0 ms."""
     report = run(scene, monkeypatch)
     assert report.complete is True
     assert 24 == report.stats.answered
     assert 24 * ANSWER_USD == report.cost_usd
     assert {"batch": 24} == modes(scene)
-    snapshot = scene.environment.rows("SELECT mode, total_queries FROM llm_monitoring_snapshots")
-    assert "batch" == snapshot[0]["mode"]
+    snapshot = scene.environment.rows("SELECT mode, avg_response_time_ms FROM llm_monitoring_snapshots")
+    assert ["batch", None] == list(snapshot[0].values())
+    assert 0 == scene.environment.count("llm_monitoring_results WHERE response_time_ms IS NOT NULL")
 
 
 @pytest.mark.ci
