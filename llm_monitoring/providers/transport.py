@@ -40,7 +40,12 @@ LEAST_SECONDS: Final = 0.001  # of a socket operation: 0 would not wait at all
 PIECE_BYTES: Final = 16 * 1024  # which a socket takes at once if it takes any
 MAX_CONNECTIONS: Final = 256
 T = TypeVar("T")
-LIMITS: Final = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=128, keepalive_expiry=5.0)
+# Gateways on Node or uvicorn close a connection that is idle for 5 seconds. A request that meets the close on its way
+# gets no reply, and is charged its ceiling.
+IDLE_SECONDS: Final = 4.0
+LIMITS: Final = httpx2.Limits(
+    max_connections=MAX_CONNECTIONS, max_keepalive_connections=128, keepalive_expiry=IDLE_SECONDS
+)
 
 # The headers that an SDK may send. All others, such as an organisation or a custom header from the environment, are
 # dropped, because they could bill another account; the key's own headers are added.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -82,3 +84,22 @@ def test_a_compressed_reply_that_breaks_off_in_the_middle_is_cut(server: Server)
     server.script(breaks(promised(GZIP, gzip.compress(recorded("openai_plain"))[:-4])))
     with pytest.raises(ProviderUnavailable):
         server.open("openai").send(question("openai"))
+
+
+@pytest.mark.parametrize(("idle", "connections"), [(3.5, 1), (4.5, 2)])
+def test_a_connection_is_left_before_a_server_closes_it(
+    server: Server, monkeypatch: pytest.MonkeyPatch, idle: float, connections: int
+) -> None:
+    """Common gateways close one after five idle seconds, and a request that meets the close gets no reply."""
+    ports: list[int] = []
+
+    def step(handler: Handler) -> None:
+        ports.append(handler.client_address[1])
+        says(recorded("openai_plain"))(handler)
+
+    server.script(step)
+    provider = server.open("openai", fresh=True)
+    provider.send(question("openai"))
+    monkeypatch.setattr("httpcore2._sync.http11.time", SimpleNamespace(monotonic=lambda: time.monotonic() + idle))
+    provider.send(question("openai"))
+    assert connections == len(set(ports))
