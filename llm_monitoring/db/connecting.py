@@ -31,6 +31,12 @@ CAUSES: Final = (
     (r'role ".*" does not exist|(password|SASL) authentication failed', "correct user and password in DATABASE_URL"),
     (r"no password supplied", "put the password into DATABASE_URL"),
     (r"no pg_hba\.conf entry", "the server's pg_hba.conf has to let this user in from here"),
+    (r"definition of service", "correct PGSERVICE or `service` in DATABASE_URL, or leave it out"),
+    (r"could not parse network address", "correct PGHOSTADDR or `hostaddr` in DATABASE_URL, or leave it out"),
+    (
+        r"root certificate file|private key file|certificate verify failed|does not match host name",
+        "correct sslmode and the files of sslrootcert, sslcert and sslkey (or PGSSLMODE, PGSSLROOTCERT …)",
+    ),
     (r"unsupported startup parameter", "the pooler takes no such parameter: leave it out of DATABASE_URL"),
     (
         r"query_wait_timeout|no session of the server|max(_\w+)?_client|max clients reached",
@@ -45,7 +51,8 @@ CAUSES: Final = (
 HOPELESS: Final = re.compile(
     r"(password|SASL) authentication failed|no pg_hba\.conf entry|(database|role) \"[^\"]*\" does not exist|"
     r"server does not support SSL|no password supplied|authentication method requirement|"
-    r"no such database|unsupported startup parameter"
+    r"no such database|unsupported startup parameter|definition of service|could not parse network address|"
+    r"root certificate file|private key file|certificate verify failed|does not match host name"
 )
 # The last three are poolers' own: PgBouncer's limits and queue, and Supavisor's.
 SHORTAGE: Final = re.compile(

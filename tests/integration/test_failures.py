@@ -220,6 +220,8 @@ def test_a_lock_of_another_session_is_not_waited_for_without_end(database: Datab
         ("row_security", "off", "on"),
         ("intervalstyle", "iso_8601", "postgres"),
         ("extra_float_digits", "-15", "1"),
+        ("array_nulls", "off", "on"),
+        ("transform_null_equals", "on", "off"),
     ],
 )
 def test_settings_of_the_host_are_not_ours(database: Database, setting: str, value: str, ours: str) -> None:

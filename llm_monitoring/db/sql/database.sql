@@ -12,6 +12,8 @@ FROM (VALUES ('TimeZone', 'UTC'),
              ('standard_conforming_strings', 'on'),
              ('row_security', 'on'),
              ('IntervalStyle', 'postgres'),
+             ('array_nulls', 'on'),
+             ('transform_null_equals', 'off'),
              ('extra_float_digits', '1'),
              ('synchronous_commit', 'on')) AS wanted (name, value)
 WHERE CASE wanted.name
