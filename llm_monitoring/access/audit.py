@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Final, Literal
 
 from llm_monitoring.db import Database, Json, Row, load
+from llm_monitoring.errors import MonitoringError
 
 SQL = load("access")
 
-ActorKind = Literal["token", "person", "share", "command"]
+LONGEST_VALUE: Final = 10_000  # characters of one field; an edit of a long list would fill the disk, edit by edit
+MOST_A_DAY: Final = 20_000  # entries of an account by its tokens and sessions
+ALWAYS: Final = frozenset(
+    {"session.begin", "session.end", "token.revoke", "share.revoke", "viewer.remove", "key.remove", "reanalysis.stop"}
+)
+"""What ends access, and signing in to do so."""
 NAMING: Final = ("query_text", "label", "email", "text", "name")
 """Fields of an entry that name what was changed in the words of the user."""
+
+ActorKind = Literal["token", "person", "share", "command"]
+
+
+class TooManyChanges(MonitoringError):
+    """An account has made all the changes of a day."""
+
+    def __init__(self) -> None:
+        sentence = f"an account makes at most {MOST_A_DAY} changes within a day: make the others tomorrow"
+        super().__init__(sentence, code="changes_too_many", most=MOST_A_DAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +52,12 @@ def record(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> None:
-    """Record a change as `noun.verb`, such as `project.change`; `before` and `after` hold no secret."""
-    db.execute(
+    """Record a change as `noun.verb`, such as `project.change`; `before` and `after` hold no secret.
+
+    A field with a long value has its length and digest in its place. Raises TooManyChanges if a program or a person
+    has made MOST_A_DAY changes within a day; those of ALWAYS go on.
+    """
+    done = db.execute(
         SQL.add_entry,
         {
             "user_id": actor.user_id,
@@ -44,10 +66,25 @@ def record(
             "action": action,
             "project_id": project_id,
             "object_id": None if object_id is None else str(object_id),
-            "before": None if before is None else Json(before),
-            "after": None if after is None else Json(after),
+            "before": None if before is None else Json(shortened(before)),
+            "after": None if after is None else Json(shortened(after)),
+            "most": MOST_A_DAY if actor.kind in ("token", "person") and action not in ALWAYS else None,
         },
     )
+    if not done:
+        raise TooManyChanges
+
+
+def shortened(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields, long values as their length and digest: equal ones stay equal, and others stay different."""
+    return {
+        name: value if len(text := json.dumps(value, ensure_ascii=False)) <= LONGEST_VALUE else mark_of(text)
+        for name, value in fields.items()
+    }
+
+
+def mark_of(text: str) -> dict[str, Any]:
+    return {"characters": len(text), "sha256": sha256(text.encode("utf-8", "surrogatepass")).hexdigest()}
 
 
 def entries(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from llm_monitoring.analysis.name_doubts import Doubt, cased_key, common_words, doubts, key, names_in
     from llm_monitoring.analysis.sources import Source, owner_of_source, page_key
     from llm_monitoring.analysis.text.domains import entry_of_host, normalise_domain
-    from llm_monitoring.analysis.text.folding import fold
+    from llm_monitoring.analysis.text.folding import fold, normalise
     from llm_monitoring.analysis.text.hosts import ascii_host
 else:
     __getattr__ = late_names(
@@ -38,7 +38,7 @@ else:
             "name_doubts": "Doubt cased_key common_words doubts key names_in",
             "sources": "Source owner_of_source page_key",
             "text.domains": "entry_of_host normalise_domain",
-            "text.folding": "fold",
+            "text.folding": "fold normalise",
             "text.hosts": "ascii_host",
         },
     )
@@ -68,6 +68,7 @@ __all__ = [
     "key",
     "load_rules",
     "names_in",
+    "normalise",
     "normalise_domain",
     "owner_of_source",
     "page_key",

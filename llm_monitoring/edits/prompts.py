@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from llm_monitoring import projects
 from llm_monitoring.db import Database, Row, in_transaction
-from llm_monitoring.edits.limits import check_prompts
+from llm_monitoring.edits.limits import within_limits
 from llm_monitoring.edits.records import By, record_in_project
 from llm_monitoring.projects import NewPrompt
 
@@ -27,9 +27,9 @@ def add_prompts(
     """
 
     def work(db: Database) -> tuple[int, int]:
-        added, known = projects.add_all_prompts(db, project_id, new, on_added)
+        with within_limits(db, by, project_id):
+            added, known = projects.add_all_prompts(db, project_id, new, on_added)
         if added:
-            check_prompts(db, by, project_id)
             record_in_project(db, by, project_id, "prompts.add", after={"added": added})
         return added, known
 
@@ -39,12 +39,13 @@ def add_prompts(
 def change_prompts(
     db: Database, by: By, project_id: int, prompt_ids: Sequence[int], change: Callable[[Database], object]
 ) -> None:
-    """Do `change`, which edits these prompts, pauses them or tags them; raises what it raises, and NotFound."""
+    """Do `change`, which edits these prompts, pauses them or tags them; raises what it raises, NotFound and Invalid."""
 
     def work(db: Database) -> None:
         projects.hold(db, project_id)
         before = rows_of(db, project_id, prompt_ids)
-        change(db)
+        with within_limits(db, by, project_id):
+            change(db)
         after = rows_of(db, project_id, prompt_ids)
         for prompt_id in before:
             if before[prompt_id] != after[prompt_id]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
+from llm_monitoring import analysis
 from llm_monitoring.db import Database, Row, Transaction, load
 from llm_monitoring.errors import Invalid, NotFound
 from llm_monitoring.projects.store import find
@@ -21,7 +21,7 @@ UNWRITABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff,]")
 
 def clean_tag(text: str) -> str:
     """A tag as it is stored: in small letters and with single spaces. Raises Invalid."""
-    tag = SPACE.sub(" ", unicodedata.normalize("NFC", text)).strip().lower()
+    tag = SPACE.sub(" ", analysis.normalise("NFC", text)).strip().lower()
     if not 1 <= len(tag) <= LONGEST_TAG or UNWRITABLE.search(tag):
         sentence = f"{text[:80]!r} is no tag: a tag has 1 to {LONGEST_TAG} characters and no comma"
         raise Invalid("tags", sentence, code="tag_form", most=LONGEST_TAG)

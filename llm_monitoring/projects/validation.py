@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -142,5 +141,5 @@ def check_prompt(query: NewPrompt) -> None:
 
 def prompt_key(text: str) -> str:
     """The key of a prompt: its words without case, spaces, and marks at the ends. Equal prompts have equal keys."""
-    folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    folded = " ".join(analysis.normalise("NFKC", text).casefold().split())
     return EDGES.sub("", folded) or folded

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Final, Literal
 
-from llm_monitoring import projects
+from llm_monitoring import analysis, projects
 from llm_monitoring.access.agencies import Agency, agency_of_project
 from llm_monitoring.db import Database, RowErrors
 from llm_monitoring.figures.periods import Period
@@ -77,5 +76,5 @@ def file_name(project_id: int, name: str, last: date, form: Form) -> str:
 
 def slug(name: str) -> str:
     """A project's name as part of a file's name."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    plain = analysis.normalise("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60] or "report"

@@ -18,7 +18,11 @@ HAS_IT: Final[dict[int | str, dict[str, Any]]] = {304: {"description": "The call
 
 def etag_of(body: Any) -> str:
     """The strong ETag of a body: equal bodies have equal tags."""
-    text = json.dumps(jsonable_encoder(body), sort_keys=True, ensure_ascii=False)
+    return tag_of(jsonable_encoder(body))
+
+
+def tag_of(encoded: Any) -> str:
+    text = json.dumps(encoded, sort_keys=True, ensure_ascii=False)
     return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 
@@ -27,11 +31,12 @@ def respond(request: Request, body: Any, tag: str | None = None) -> Response:
 
     `tag` is the ETag of what the body is a part of, such as a page of a list.
     """
-    tag = tag or etag_of(body)
+    encoded = jsonable_encoder(body)
+    tag = tag or tag_of(encoded)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     if request.method == "GET" and is_listed(tag, request.headers.getlist("if-none-match"), weak=True):
         return Response(status_code=304, headers=headers)
-    return JSONResponse(jsonable_encoder(body), headers=headers)
+    return JSONResponse(encoded, headers=headers)
 
 
 def require_match(request: Request, current: Any, *, needed: bool) -> None:

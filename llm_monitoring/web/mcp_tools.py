@@ -27,7 +27,7 @@ from llm_monitoring.web.api import (
 from llm_monitoring.web.api.schemas import Body, Page, ProjectRow, Tag
 from llm_monitoring.web.guard import Caller, ProjectCaller, enter, require
 from llm_monitoring.web.paging import MOST
-from llm_monitoring.web.problems import FieldError, Problem
+from llm_monitoring.web.problems import Problem, refusals
 
 Arguments = TypeVar("Arguments", bound=BaseModel)
 LONGEST_TEXT: Final = 4_000
@@ -181,8 +181,7 @@ def read(kind: type[Arguments], given: Mapping[str, Any]) -> Arguments:
     try:
         return kind.model_validate(given)
     except ValidationError as exc:
-        errors = [FieldError("/" + "/".join(map(str, each["loc"])), each["msg"]) for each in exc.errors()]
-        raise Problem("invalid", errors=errors) from exc
+        raise Problem("invalid", errors=refusals(exc)) from exc
 
 
 def whoami(caller: Caller, _: Nothing) -> account.Me:

@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
+from llm_monitoring.access.audit import TooManyChanges
 from llm_monitoring.db import DatabaseUnavailable, Locked
 from llm_monitoring.errors import AlreadyExists, BadInput, Invalid, MonitoringError, NotFound, NotReady
 from llm_monitoring.figures.readings import TooManyStale
@@ -52,11 +53,14 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
     "no_address": (503, "LLM_WEB_HOST is needed to sign in", "Hace falta LLM_WEB_HOST para iniciar sesión"),
     "no_master_key": (503, "Keys cannot be stored without a master key", "Sin clave maestra no se guardan claves"),
 }
+MOST_ERRORS: Final = 50
+"""Values that one answer names: a body has room for hundreds of thousands that are not accepted."""
 REFUSALS: Final[Mapping[type[MonitoringError], str]] = {
     NotFound: "not_found",
     AlreadyExists: "already_exists",
     NotReady: "not_ready",
     TooManyStale: "not_ready",
+    TooManyChanges: "too_many_requests",
     BadInput: "invalid",
 }
 BY_STATUS: Final = {
@@ -203,7 +207,7 @@ def refusal(error: MonitoringError) -> FieldError:
 
 def refusals(error: ValidationError) -> list[FieldError]:
     """What the types of a body do not accept, with the framework's own codes."""
-    return [value_error(pointer_to(each["loc"]), each) for each in error.errors()]
+    return [value_error(pointer_to(each["loc"]), each) for each in error.errors()[:MOST_ERRORS]]
 
 
 def value_error(pointer: str, found: Mapping[str, Any]) -> FieldError:
@@ -218,7 +222,7 @@ def value_error(pointer: str, found: Mapping[str, Any]) -> FieldError:
 def invalid(error: RequestValidationError) -> Problem:
     """What the types of a request do not accept, each value by its pointer."""
     errors, malformed = [], False
-    for each in error.errors():
+    for each in error.errors()[:MOST_ERRORS]:
         place, *where = each["loc"]
         malformed = malformed or each["type"] == "json_invalid"
         pointer = pointer_to(where) if place == "body" else f"{place}:{'.'.join(map(str, where))}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any, Final
 
 import anyio.to_thread
@@ -93,10 +94,14 @@ def create_app(service: Service) -> FastAPI:
         request.app.state.service.db.one("SELECT 1")
         return Response("ok", media_type="text/plain")
 
+    @cache
+    def reference_html() -> str:
+        return reference.page(app.openapi())
+
     @app.get("/api/docs", include_in_schema=False)
     def reference_page() -> Response:
         """The document for people."""
-        return HTMLResponse(reference.page(app.openapi()), headers={"Content-Security-Policy": reference.POLICY})
+        return HTMLResponse(reference_html(), headers={"Content-Security-Policy": reference.POLICY})
 
     @app.get(reference.STYLE_PATH, include_in_schema=False)
     def reference_style() -> Response:

@@ -97,6 +97,12 @@ def test_wide_handlers() -> None:
     assert {} == {name: count for name, count in found.items() if count > allowed.get(name, 0)}
 
 
+def test_texts_are_normalised_in_one_place() -> None:
+    """Putting many marks in order takes the square of their number, in which no other thread goes on."""
+    folding = PACKAGE / "analysis" / "text" / "folding.py"
+    assert [folding] == [path for path in MODULES if "unicodedata.normalize" in path.read_text(encoding="utf-8")]
+
+
 def test_files_are_short() -> None:
     """No file of the package has 400 lines."""
     lines = {str(path.relative_to(PACKAGE)): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}

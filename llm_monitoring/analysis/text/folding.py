@@ -6,6 +6,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass
+from typing import Literal
 
 APOSTROPHES = "'\u2018\u2019\u201b\u02bc\u02b9\u02bb\u05f3\u2032\uff07`\u00b4"
 # Those of all scripts, but for the ones that are apostrophes, too.
@@ -156,9 +157,13 @@ def fold_keeping_case(text: str) -> str:
 
 def compose(text: str) -> str:
     """Canonical composition, so that no letter is split between a base and its marks; linear in the text."""
+    return HALFWIDTH_KANA.sub(fullwidth_if_voiced, normalise("NFC", text))
+
+
+def normalise(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
+    """A text in one of Unicode's forms, in time that grows with its length and not with the square of it."""
     safe = MARK_RUN.sub(stream_safe, text) if PERHAPS_MARKS.search(text) else text
-    composed = unicodedata.normalize("NFC", safe)
-    return HALFWIDTH_KANA.sub(fullwidth_if_voiced, composed)
+    return unicodedata.normalize(form, safe)
 
 
 def fullwidth_if_voiced(run: re.Match[str]) -> str:

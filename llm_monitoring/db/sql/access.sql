@@ -42,9 +42,14 @@ WHERE NOT EXISTS (SELECT FROM llm_monitoring_projects p WHERE p.id = wanted.id A
 ORDER BY wanted.id;
 
 -- name: add_entry
--- Record a change.
+-- Record a change; no row if the account has made `most` within a day.
 INSERT INTO llm_audit_log (user_id, actor_kind, actor_id, action, project_id, object_id, before, after)
-VALUES (%(user_id)s, %(actor_kind)s, %(actor_id)s, %(action)s, %(project_id)s, %(object_id)s, %(before)s, %(after)s);
+SELECT %(user_id)s, %(actor_kind)s, %(actor_id)s, %(action)s, %(project_id)s, %(object_id)s,
+       %(before)s::jsonb, %(after)s::jsonb
+WHERE %(most)s::int IS NULL OR NOT EXISTS (
+    SELECT FROM (SELECT l.at FROM llm_audit_log l WHERE l.user_id = %(user_id)s ORDER BY l.id DESC
+                 OFFSET %(most)s::int - 1 LIMIT 1) AS oldest
+    WHERE oldest.at > now() - interval '1 day');
 
 -- name: entries
 -- A page of a user's record, newest first.

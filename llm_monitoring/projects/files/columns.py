@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Final
 
+from llm_monitoring import analysis
 from llm_monitoring.errors import Invalid
 from llm_monitoring.projects.files.csv_files import Sheet, rows
 from llm_monitoring.projects.files.formulas import without_guards
@@ -48,7 +49,7 @@ class Table:
 
 def plain_title(text: str) -> str:
     """A title for comparison: small letters without accents, words joined by one space."""
-    bare = "".join(each for each in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(each))
+    bare = "".join(each for each in analysis.normalise("NFKD", text.casefold()) if not unicodedata.combining(each))
     return " ".join(re.findall(r"\w+", bare.replace("_", " ")))
 
 

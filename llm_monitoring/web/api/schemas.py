@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 from unicodedata import category
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, field_validator
@@ -17,6 +17,7 @@ from llm_monitoring.projects import clean_tag as clean_tag_of_prompts
 from llm_monitoring.web.problems import NotAccepted
 
 Row = TypeVar("Row")
+MOST_ITEMS: Final = 500  # of any list: prompts come so many at once
 Usd = Annotated[Decimal, PlainSerializer(lambda amount: f"{amount:f}", return_type=str)]
 
 
@@ -57,6 +58,8 @@ class Body(BaseModel):
     def without_null_characters(cls, value: Any) -> Any:
         """Refuse what the database does not store: it would answer with another text than was sent."""
         texts = value if isinstance(value, list) else [value]
+        if len(texts) > MOST_ITEMS:
+            raise NotAccepted("too_long", f"a list has at most {MOST_ITEMS} entries", max_length=MOST_ITEMS)
         if any(isinstance(each, str) and "\0" in each for each in texts):
             raise NotAccepted("control_character", "a text has no null characters")
         return value

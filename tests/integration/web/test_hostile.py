@@ -67,6 +67,22 @@ def test_a_body_that_is_no_object_is_refused(steady_world: World, method: str, b
     assert code == steady_world.call(method, path, content=body, headers=JSON).status_code
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/projects/{project}/prompts", {f"x{number}": 1 for number in range(5_000)}),
+        ("PATCH", "/projects/{project}", {f"x{number}": 1 for number in range(5_000)}),
+        ("PATCH", "/projects/{project}", {"providers": ["a"] * 5_000}),
+        ("POST", "/projects", {"name": "A", "brand": {"name": "A"}, "industry": "x", "providers": ["a"] * 5_000}),
+    ],
+)
+def test_an_answer_names_so_many_values(steady_world: World, method: str, path: str, body: dict[str, Any]) -> None:
+    """Of the many of a body that are not accepted: an answer is no multiple of what was sent."""
+    refused = steady_world.call(method, path.format(project=steady_world.project), json=body)
+    assert 422 == refused.status_code
+    assert 1 <= len(refused.json()["errors"]) <= 50
+
+
 @pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     "noun", ["figures", "citations", "rivals", "positions", "gaps", "sources", "exports/results", "results"]

@@ -71,6 +71,29 @@ def test_a_user_has_only_so_many_projects_and_prompts(world: World, monkeypatch:
     assert "/name" == made[1].json()["errors"][0]["pointer"]
 
 
+@pytest.mark.parametrize(
+    ("limit", "most", "change"),
+    [
+        ("MOST_CHARACTERS", 50, {"query_text": "¿Qué programa de facturación recomiendas?"}),
+        ("MOST_TAGS", 2, {"tags": ["a", "b", "c"]}),
+    ],
+)
+def test_prompts_grow_only_so_far(
+    world: World, monkeypatch: pytest.MonkeyPatch, limit: str, most: int, change: dict[str, Any]
+) -> None:
+    """By new ones and by changes; a project beyond the limit may become smaller, and changes that add nothing go on."""
+    path = f"/projects/{world.project}/prompts"
+    first = f"{path}/{world.call('GET', path).json()['data'][0]['id']}"
+    monkeypatch.setattr(limits, limit, most)
+    refused = world.call("PATCH", first, json=change)
+    added = world.call("POST", path, json={"prompts": [{"query_text": "¿A?", **change}]})
+    assert [422, 422] == [refused.status_code, added.status_code]
+    assert f"at most {most} " in refused.json()["errors"][0]["detail"]
+    monkeypatch.setattr(limits, limit, 0)
+    assert 200 == world.call("PATCH", first, json={"is_active": False}).status_code
+    assert 200 == world.call("PATCH", first, json={"query_text": "¿A?", "tags": []}).status_code
+
+
 def test_a_repeated_request_acts_once(world: World) -> None:
     """The same key and body give the first answer; another body is refused."""
     first, second = (world.call("POST", "/projects", json=NEW, headers={"Idempotency-Key": "k1"}) for _ in range(2))
