@@ -14,9 +14,10 @@ from llm_monitoring.process import location
 from llm_monitoring.process.wording import COMMAND
 
 VARIABLE: Final = "_LLM_MONITORING_COMPLETE"
+ZSH_COMPLETES: Final = "(( $+functions[compdef] )) || {{ autoload -Uz compinit && compinit; }}\n"
 FUNCTIONS: Final = {
     "bash": '{name}() {{ {run} "$@"; }}',
-    "zsh": '{name}() {{ {run} "$@"; }}',
+    "zsh": ZSH_COMPLETES + '{name}() {{ {run} "$@"; }}',
     "fish": "function {name}; {run} $argv; end",
 }
 # How each shell's script, as click writes it, calls the program: a function cannot be called through `env`.
@@ -28,7 +29,11 @@ CALLS: Final = {
 ZSH_NEEDS_A_FILE: Final = f"    (( ! $+commands[{COMMAND}] )) && return 1\n"
 
 
-@click.command(epilog=example("completion bash >> ~/.bashrc"))
+@click.command(
+    epilog=example(
+        "completion bash >> ~/.bashrc", "completion zsh >> ~/.zshrc", "completion fish >> ~/.config/fish/config.fish"
+    )
+)
 @click.argument("shell", type=click.Choice(list(FUNCTIONS)))
 def completion(shell: str) -> None:
     """Print a script for SHELL that defines the command `llm-monitoring` and completes it with Tab."""

@@ -63,7 +63,7 @@ def list_runs(session: Session, limit: int, *, as_json: bool) -> None:
         "Run": "id",
         "Day": "analysis_date",
         "Status": "status",
-        "Start": start_shown,
+        "Start (UTC)": start_shown,
         "Answered": "valid_results",
         "Failed": "failed_tasks",
         "Open": "pending_tasks",

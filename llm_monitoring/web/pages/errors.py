@@ -28,6 +28,17 @@ DESCRIBED: Final = frozenset(
 )
 
 
+FILTERS: Final = {
+    "from": "shell.from",
+    "to": "shell.to",
+    "compare_from": "shell.compare_from",
+    "compare_to": "shell.compare_to",
+    "tag": "shell.tag",
+    "provider": "assistant",
+}
+"""How the bar of filters calls what the address names."""
+
+
 def is_page(request: Request) -> bool:
     """Whether the address is one for people: what lies elsewhere answers programs with a document."""
     return not request.url.path.startswith(PROGRAM_PATHS)
@@ -42,6 +53,8 @@ def problem_page(request: Request, problem: Problem) -> Response:
         status=CODES[problem.code][0],
         code=problem.code if problem.code in DESCRIBED else "other",
         fields=[(each.pointer.rpartition(":")[2].strip("/"), error_text(words, each)) for each in problem.errors],
+        labels=FILTERS,
+        has_filters=request.method == "GET" and problem.code == "invalid" and bool(request.url.query),
         cause=error_text(words, problem.cause) if problem.cause and problem.code != "not_found" else None,
         number=request_id(request),
     )

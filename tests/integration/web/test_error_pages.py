@@ -69,14 +69,19 @@ def test_a_project_of_the_same_name_is_named(world: World) -> None:
 
 @pytest.mark.short(every=2)
 @pytest.mark.parametrize(
-    ("query", "code"),
-    [("from=x", "day_form"), ("provider=bing", "provider_unknown"), ("from=2026-11-02&to=2026-11-01", "period_order")],
+    ("query", "code", "label"),
+    [
+        ("from=x", "day_form", "Desde"),
+        ("provider=bing", "provider_unknown", "Asistente"),
+        ("from=2026-11-02&to=2026-11-01", "period_order", "Hasta"),
+    ],
 )
-def test_the_page_of_a_bad_address_says_why(world: World, query: str, code: str) -> None:
-    """With the name of the parameter."""
+def test_the_page_of_a_bad_address_says_why(world: World, query: str, code: str, label: str) -> None:
+    """With the filter as the page calls it, and a way back to the page without filters."""
     answer = world.open(f"/projects/{world.project}?{query}", {**sign_in(world, world.ana), "lang": "es"})
     assert 422 == answer.status_code
-    assert page_words("es").say(f"errors.of_{code}") in answer.text
+    assert f"<b>{label}</b>: {page_words('es').say(f'errors.of_{code}')}" in answer.text
+    assert '<a href="?">Ver esta página sin filtros</a>' in answer.text
 
 
 def test_the_api_answers_as_before(world: World) -> None:
