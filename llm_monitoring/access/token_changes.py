@@ -31,8 +31,9 @@ def revoke_token(db: Database, actor: Actor, token_id: int) -> Token:
     """End the use of a token of the actor's account at once; raises NotFound."""
 
     def work(db: Database) -> Token:
-        found = tokens.revoke(db, token_id, actor.user_id)
-        audit.record(db, actor, "token.revoke", object_id=found.id)
+        found, ended = tokens.revoke(db, token_id, actor.user_id)
+        if ended:
+            audit.record(db, actor, "token.revoke", object_id=found.id)
         return found
 
     return in_transaction(db, work)

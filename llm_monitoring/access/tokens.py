@@ -133,12 +133,12 @@ def tokens_of(db: Database, user_id: int | None = None) -> list[Token]:
     return [read_token(row) for row in db.all(SQL.tokens, {"user_id": user_id})]
 
 
-def revoke(db: Database, token_id: int, user_id: int | None = None) -> Token:
-    """End a token's use, of this user if one is given; raises NotFound if there is none."""
+def revoke(db: Database, token_id: int, user_id: int | None = None) -> tuple[Token, bool]:
+    """End a token's use, of this user if one is given, and return whether it had not ended; raises NotFound."""
     row = db.one(SQL.revoke_token, {"id": token_id, "user_id": user_id})
     if row is None:
         raise NotFound("token", token_id)
-    return read_token(row)
+    return read_token(row), row["ended"]
 
 
 def note_use(db: Database, token: Token) -> None:

@@ -104,8 +104,9 @@ def revoke(session: Session, token: int) -> None:
     with session.app() as app:
 
         def work(db: Database) -> Token:
-            found = store.revoke(db, token)
-            audit.record(db, Actor("command", found.user_id), "token.revoke", object_id=found.id)
+            found, ended = store.revoke(db, token)
+            if ended:
+                audit.record(db, Actor("command", found.user_id), "token.revoke", object_id=found.id)
             return found
 
         found = in_transaction(app.db, work)

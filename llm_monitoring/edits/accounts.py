@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from decimal import Decimal
 
 from llm_monitoring import ledger
@@ -90,19 +91,24 @@ def pacing_fields(pacing: Pacing) -> dict[str, object]:
     return {"is_on": pacing.is_on, "steps": list(pacing.steps)}
 
 
-def correct_spend(app: App, by: By, user_id: int, change_usd: Decimal, reason: str) -> Decimal:
-    """Add a correction to a user's month, and return what is spent then, in USD; raises Invalid."""
+def correct_spend(
+    app: App, by: By, user_id: int, change_usd: Decimal, reason: str, month: date | None = None
+) -> Decimal:
+    """Add a correction to a user's month, and return what is spent in it then, in USD; raises Invalid.
+
+    `month`: the first day of one that is over; by default the present one.
+    """
     entry_id = str(new_id())
 
     def work(app: App) -> Decimal:
-        spent = app.budget.correct(user_id, change_usd, reason, entry_id)
+        spent = app.budget.correct(user_id, change_usd, reason, entry_id, month)
         record(
             app.db,
             by,
             user_id,
             "budget.correct",
             object_id=entry_id,
-            after={"amount_usd": str(change_usd), "reason": reason},
+            after={"amount_usd": str(change_usd), "reason": reason} | ({"month": f"{month:%Y-%m}"} if month else {}),
         )
         return spent
 

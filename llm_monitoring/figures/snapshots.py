@@ -48,6 +48,7 @@ def write_snapshots(db: Database, project: Project, day: date, errors: RowErrors
                 **changes(tx, project.id, key, day, answers.get(key, [])),
                 "failed_queries": failures.get(key, 0),
                 "unread_queries": unread.get(key, 0),
+                "avg_response_time_ms": costs[key]["response_ms"] if key in costs else None,
                 "total_cost_usd": costs[key]["cost_usd"] if key in costs else Decimal(0),
                 "total_tokens": costs[key]["tokens"] if key in costs else 0,
             }
@@ -90,11 +91,10 @@ def changes(
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """An answer as the figures count it, and what its call reported."""
+    """An answer as the figures count it, and the model that its call reported."""
 
     observation: Observation
     model_used: str | None
-    response_time_ms: int | None
 
 
 Cells = dict[tuple[str, str], list[Counted]]
@@ -102,18 +102,16 @@ Cells = dict[tuple[str, str], list[Counted]]
 
 def counted(row: Row, project: Project) -> Counted:
     """An answer's row as the figures count it; raises what `observation` raises."""
-    return Counted(observation(row, project), row["model_used"], row["response_time_ms"])
+    return Counted(observation(row, project), row["model_used"])
 
 
 def cell_columns(project: Project, answers: Sequence[Counted]) -> Mapping[str, Any]:
     """The figures of one cell as parameters, named as the snapshot's columns."""
     figure = cell([each.observation for each in answers], [entity.name for entity in project.competitors])
-    times = [each.response_time_ms for each in answers if each.response_time_ms is not None]
     return {
         **asdict(figure),
         "competitor_breakdown": Json(dict(figure.competitor_breakdown)),
         "models_served": sorted({each.model_used for each in answers if each.model_used}),
-        "avg_response_time_ms": round(sum(times) / len(times)) if times else None,
     }
 
 

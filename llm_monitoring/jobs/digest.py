@@ -112,13 +112,13 @@ def collect(app: App, day: date, notices: Callable[[], Iterable[Notice]]) -> lis
     if not targets:
         return []
     alerts = detectors.budget_alerts(app.db)
-    names = Names.read(app.db)
+    names, month = Names.read(app.db), app.budget.month()
     raised = [
         *observed_notices.notices_of(
             app,
             "presupuesto",
             lambda: observed_notices.alerts_by_month(alerts),
-            names.of(observed_notices.budget_notice),
+            lambda alert: observed_notices.budget_notice(alert, month, names),
         ),
         *notices(),
         *observed_notices.observed(app, day, names),

@@ -67,12 +67,16 @@ def alerts_by_month(alerts: Sequence[BudgetAlert]) -> Sequence[BudgetAlert]:
     return list({(alert.user_id, alert.month): alert for alert in alerts}.values())
 
 
-def budget_notice(alert: BudgetAlert, names: Names) -> Notice:
-    blocked = alert.threshold >= BLOCKED_AT
-    state = "agotado, bloqueado hasta fin de mes" if blocked else f"ha alcanzado el {alert.threshold.normalize():f} %"
+def budget_notice(alert: BudgetAlert, month: date, names: Names) -> Notice:
+    """The notice of an alert, `month` being the present one: a call may be settled after its month."""
+    blocked, ended = alert.threshold >= BLOCKED_AT, alert.month < month.isoformat()
+    state = f"ha alcanzado el {alert.threshold.normalize():f} %"
+    if blocked:
+        state = "agotado" if ended else "agotado, bloqueado hasta fin de mes"
     spent = f"{usd_text(alert.spent_usd)} / {usd_text(alert.budget_usd)}"
     subject = f"{alert.user_id} {alert.month} {'blocked' if blocked else alert.threshold}"
-    return Notice("budget", subject, f"💰 {names.user(alert.user_id)}: presupuesto {state}: {spent}", MONTH_DAYS)
+    what = f"presupuesto de {alert.month[:7]}" if ended else "presupuesto"
+    return Notice("budget", subject, f"💰 {names.user(alert.user_id)}: {what} {state}: {spent}", MONTH_DAYS)
 
 
 def broken_run_notice(row: Row) -> Notice:

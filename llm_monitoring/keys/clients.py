@@ -27,16 +27,27 @@ class Client:
     provider: Provider
 
 
+class Stop(Event):
+    """Is set once it is set itself or the event that it follows is."""
+
+    def __init__(self, followed: Event | None = None) -> None:
+        super().__init__()
+        self.followed = followed
+
+    def is_set(self) -> bool:
+        return super().is_set() or (self.followed is not None and self.followed.is_set())
+
+
 class Clients:
     """One open provider for each key and mode; the worker that needs a key first decrypts it.
 
-    `stop` ends the requests of batches, which may take minutes; single calls end by themselves.
+    `stop` ends the requests of batches, which may take minutes, as `end_batches` does; single calls end by themselves.
     """
 
     def __init__(self, keys: KeyStore, settings: Settings, stop: Event | None = None) -> None:
         self.keys = keys
         self.settings = settings
-        self.stop = stop
+        self.stop = Stop(stop)
         self.lock = Lock()
         self.locks: dict[tuple[KeyId, Mode], Lock] = {}
         self.open: dict[tuple[KeyId, Mode], Client] = {}
@@ -112,6 +123,10 @@ class Clients:
         if secret is None:
             raise NoKey(f"the {key.provider} key was changed during the run", code="key_changed")
         return secret
+
+    def end_batches(self) -> None:
+        """End the requests of batches that are on their way, as the run has failed."""
+        self.stop.set()
 
     def close(self) -> None:
         for client in self.open.values():

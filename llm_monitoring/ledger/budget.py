@@ -238,18 +238,22 @@ class Budget:
                     fields = {"event": "budget.month_not_started", "user_id": user_id}
                     log.warning("⚠️ User #%s: no se pudo empezar el mes: %s", user_id, exc, extra=fields)
 
-    def correct(self, user_id: int, amount_usd: Decimal, reason: str, entry_id: str | None = None) -> Decimal:
-        """Add `amount_usd` (may be negative) to the user's month by hand, as a ledger entry; return the new spend.
+    def correct(
+        self, user_id: int, amount_usd: Decimal, reason: str, entry_id: str | None = None, month: date | None = None
+    ) -> Decimal:
+        """Add `amount_usd` (may be negative) to the user's month by hand, as a ledger entry; return that month's spend.
 
-        A caller within a transaction, which may be repeated after a lost commit, gives the entry's id.
+        `month`: the first day of a month that is over; by default the present one. A caller within a transaction, which
+        may be repeated after a lost commit, gives the entry's id.
         """
         if not amount_usd.is_finite():
             raise Invalid("amount_usd", f"user {user_id}: {amount_usd} is no amount in USD")
         self.ensure_account(user_id)
+        present = self.month()
         params = {
             "id": entry_id or str(new_id()),
             "user_id": user_id,
-            "month": self.month(),
+            "month": month or present,
             "amount": amount_usd,
             "reason": reason,
         }
@@ -260,10 +264,19 @@ class Budget:
             self.raise_alerts(tx, row)
             return Decimal(row["current_month_spend"])
 
+        def enter_late(tx: Transaction) -> Decimal:
+            tx.execute(SQL.start_month, {"month": present, "user_ids": [user_id]})
+            tx.one(SQL.lock_account, params)
+            row = tx.one(SQL.add_late_correction, params)
+            if row is None:
+                raise Rejected("the month's spend would be negative")
+            return Decimal(row["spent_usd"])
+
         try:
-            return self.db.transact(enter)
+            return self.db.transact(enter if params["month"] == present else enter_late)
         except Conflict:  # it was entered before: the acknowledgement of that commit was lost
-            return next(each.spent_usd for each in self.standings() if each.user_id == user_id)
+            row = self.db.one(SQL.month_spent, params)
+            return Decimal(row["spent_usd"]) if row else Decimal(0)
         except Rejected as exc:
             message = f"user {user_id}: a correction of {amount_usd} USD would make the spend negative"
             raise Invalid("amount_usd", message) from exc

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -110,3 +111,16 @@ def periods_of(asked: Asked, latest: date) -> tuple[Period, Period | None]:
     if asked.previous:
         raise Invalid("comparison", "--previous and --compare-from give two periods to compare with: leave out one")
     return period, Period(asked.other_first, asked.other_last)
+
+
+class Month(click.ParamType[date, Any]):
+    """A calendar month."""
+
+    name = "YYYY-MM"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", str(value)) or str(value) < "0001":
+            raise Invalid("month", f"{value!r} is no month: write YYYY-MM")
+        return date.fromisoformat(f"{value}-01")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
-from datetime import UTC
+from datetime import UTC, date
 from decimal import Decimal
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ import click
 from llm_monitoring import edits, projects
 from llm_monitoring.cli.base.command import LateGroup, example, json_option
 from llm_monitoring.cli.base.output import Columns, say, show_rows, usd
+from llm_monitoring.cli.base.periods import Month
 from llm_monitoring.cli.base.session import Session, pass_session
 from llm_monitoring.db import Row
 from llm_monitoring.domain import parse_usd
@@ -215,9 +216,10 @@ def set_limits(session: Session, user: str, limit: Decimal | None, threshold: De
 @click.argument("user")
 @click.argument("amount")
 @click.option("--reason", required=True, help="The reason, which is kept in the ledger.")
+@click.option("--month", type=Month(), help="A month that is over, in UTC; the current one by default.")
 @pass_session
-def correct(session: Session, user: str, amount: str, reason: str) -> None:
-    """Correct what USER has spent this month by AMOUNT.
+def correct(session: Session, user: str, amount: str, reason: str, month: date | None) -> None:
+    """Correct what USER has spent this month, or in a month that is over, by AMOUNT.
 
     AMOUNT in USD is added as a ledger entry of its own; a negative amount lowers the spend.
     """
@@ -227,6 +229,9 @@ def correct(session: Session, user: str, amount: str, reason: str) -> None:
     if not reason.strip():
         raise Invalid("reason", "a correction needs a reason: --reason TEXT")
     with session.app() as app:
+        if month is not None and month > app.budget.month():
+            raise Invalid("month", f"{month:%Y-%m} has not come yet")
         owner = projects.find_user(app.db, user)
-        spent = edits.correct_spend(app, edits.COMMAND, owner["id"], change, reason.strip())
-    say(f"User {owner['id']} ({owner['email']}): {change:+f} USD entered; {usd(spent)} USD are spent this month.")
+        spent = edits.correct_spend(app, edits.COMMAND, owner["id"], change, reason.strip(), month)
+    when = "this month" if month is None else f"in {month:%Y-%m}"
+    say(f"User {owner['id']} ({owner['email']}): {change:+f} USD entered; {usd(spent)} USD are spent {when}.")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, date, datetime
-from typing import IO, Any, Final
+from typing import IO, Final
 
 import click
 
 from llm_monitoring.cli.base.command import PROVIDER, example, json_option
 from llm_monitoring.cli.base.output import Columns, print_table, say, show_json, usd
+from llm_monitoring.cli.base.periods import Month
 from llm_monitoring.cli.base.session import Session
 from llm_monitoring.cli.budget.cost_exports import read_export
 from llm_monitoring.db import Row
 from llm_monitoring.domain import ProviderName
-from llm_monitoring.errors import Invalid
 from llm_monitoring.ledger import reconciliation
 from llm_monitoring.ledger.reconciliation import ReconciledLine, Reconciliation
 
@@ -28,19 +27,6 @@ SHOWN: Final[Columns] = {
     "Difference": lambda row: usd(row["difference_usd"]),
     "%": "percent",
 }
-
-
-class Month(click.ParamType[date, Any]):
-    """A calendar month."""
-
-    name = "YYYY-MM"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if isinstance(value, date):
-            return value
-        if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", str(value)) or str(value) < "0001":
-            raise Invalid("month", f"{value!r} is no month: write YYYY-MM")
-        return date.fromisoformat(f"{value}-01")
 
 
 @click.command(epilog=example("budget reconcile --provider openai --csv costs.csv --month 2026-10"))

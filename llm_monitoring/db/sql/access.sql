@@ -25,10 +25,17 @@ WHERE %(user_id)s::int IS NULL OR t.user_id = %(user_id)s
 ORDER BY t.id;
 
 -- name: revoke_token
--- Revoke a token; a token that was revoked before keeps its time.
-UPDATE llm_api_tokens SET revoked_at = coalesce(revoked_at, now())
-WHERE id = %(id)s AND (%(user_id)s::int IS NULL OR user_id = %(user_id)s)
-RETURNING id, user_id, name, prefix, scopes, project_ids, created_at, expires_at, last_used_at, revoked_at;
+-- Revoke a token; one that was revoked before keeps its time, and is not `ended` now.
+WITH old AS (
+    SELECT id, revoked_at FROM llm_api_tokens
+    WHERE id = %(id)s AND (%(user_id)s::int IS NULL OR user_id = %(user_id)s)
+    FOR UPDATE
+)
+UPDATE llm_api_tokens t SET revoked_at = coalesce(t.revoked_at, now())
+FROM old
+WHERE t.id = old.id
+RETURNING t.id, t.user_id, t.name, t.prefix, t.scopes, t.project_ids, t.created_at, t.expires_at, t.last_used_at,
+          t.revoked_at, old.revoked_at IS NULL AS ended;
 
 -- name: note_use
 -- Record when a token was last used, at most once a minute.

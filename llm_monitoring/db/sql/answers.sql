@@ -90,17 +90,19 @@ WHERE project_id = %(project_id)s AND analysis_date = %(day)s AND unread_reason 
 GROUP BY 1, 2;
 
 -- name: cell_costs
--- What all calls of a project's day cost, by provider and model; answers older than the ledger have a cost of their own.
-SELECT provider, model_id, sum(cost_usd) AS cost_usd, coalesce(sum(tokens), 0) AS tokens
-FROM (SELECT a.task_provider AS provider,
-             coalesce((SELECT r.model_id FROM llm_monitoring_results r
-                       WHERE r.project_id = a.project_id AND r.query_id = a.query_id AND r.llm_provider = a.task_provider
-                         AND r.analysis_date = a.analysis_date AND r.sample = a.sample), a.model_id) AS model_id,
-             a.charged_usd AS cost_usd, a.input_tokens::bigint + a.output_tokens AS tokens
+-- What all calls of a project's day cost and how long those took that brought an answer, read or not, by provider and model; answers older than the ledger have a cost of their own.
+SELECT provider, model_id, sum(cost_usd) AS cost_usd, coalesce(sum(tokens), 0) AS tokens,
+       round(avg(response_ms))::integer AS response_ms
+FROM (SELECT a.task_provider AS provider, coalesce(r.model_id, a.model_id) AS model_id,
+             a.charged_usd AS cost_usd, a.input_tokens::bigint + a.output_tokens AS tokens,
+             CASE WHEN r.attempt_id = a.id THEN r.response_time_ms END AS response_ms
       FROM llm_call_attempts a
+               LEFT JOIN llm_monitoring_results r
+                         ON r.project_id = a.project_id AND r.query_id = a.query_id AND r.llm_provider = a.task_provider
+                            AND r.analysis_date = a.analysis_date AND r.sample = a.sample
       WHERE a.project_id = %(project_id)s AND a.analysis_date = %(day)s AND a.kind IN ('answer', 'sentiment')
       UNION ALL
-      SELECT llm_provider, coalesce(model_id, model_used, ''), coalesce(cost_usd, 0), tokens_used
+      SELECT llm_provider, coalesce(model_id, model_used, ''), coalesce(cost_usd, 0), tokens_used, response_time_ms
       FROM llm_monitoring_results
       WHERE project_id = %(project_id)s AND analysis_date = %(day)s AND attempt_id IS NULL) calls
 GROUP BY 1, 2;

@@ -12,6 +12,13 @@ FROM llm_batches
 WHERE state NOT IN ('collected', 'forgotten')
 ORDER BY opened_at, id;
 
+-- name: bring_back
+-- Set back the time of a batch that was posted in the future, as by a clock that had jumped: it would be out for ever. Earlier than it was posted rather than later, or the search for it would not find it.
+UPDATE llm_batches
+SET posted_at = CASE WHEN opened_at <= now() THEN opened_at ELSE now() - INTERVAL '1 day' END
+WHERE state NOT IN ('collected', 'forgotten') AND posted_at > now() + INTERVAL '1 hour'
+RETURNING id, llm_provider AS provider, posted_at;
+
 -- name: unforgotten
 -- Collected batches of the last days that the provider still keeps, oldest first.
 SELECT id, llm_provider, model_id, key_user_id, key_hash, web_search, pace, run_id, requests, state, input_file, remote_id,

@@ -163,7 +163,7 @@ WITH unhurried AS MATERIALIZED (
     -- database that loses it, the next start settles the same call from the same receipt
     SELECT set_config('synchronous_commit', 'off', TRUE) FROM llm_call_receipts WHERE attempt_id = %(id)s
 ), old AS (
-    SELECT id, user_id, month, state, ceiling_usd, charged_usd
+    SELECT id, user_id, month, state, ceiling_usd, charged_usd, budget_usd
     FROM llm_call_attempts
     WHERE id = %(id)s AND state = ANY (%(from_states)s)
     FOR UPDATE
@@ -185,7 +185,7 @@ WITH unhurried AS MATERIALIZED (
         closed_at          = clock_timestamp()
     FROM old
     WHERE a.id = old.id
-    RETURNING a.id, a.user_id, a.month, a.operator_month, a.ceiling_usd, a.charged_usd,
+    RETURNING a.id, a.user_id, a.month, a.operator_month, a.ceiling_usd, a.charged_usd, a.budget_usd,
               a.charged_usd - old.charged_usd AS added,
               CASE WHEN old.state IN ('reserved', 'sent') THEN old.ceiling_usd ELSE 0 END AS released
 ), account AS MATERIALIZED (
@@ -195,7 +195,8 @@ WITH unhurried AS MATERIALIZED (
                 ELSE llm_ledger_spent(u.user_id, closed.month) END + closed.added      AS ledger,
            coalesce(nullif(u.reserved_spend_usd, 'NaN'), 0) - closed.released          AS reserved,
            closed.month = date_trunc('month', u.last_spend_reset)                      AS is_current,
-           coalesce(u.ledger_month = closed.month, FALSE)                              AS is_counted
+           coalesce(u.ledger_month = closed.month, FALSE)                              AS is_counted,
+           u.spending_alert_threshold                                                  AS threshold
     FROM user_llm_api_keys u JOIN closed ON closed.user_id = u.user_id
     FOR UPDATE OF u
 ), balanced AS (
@@ -213,7 +214,7 @@ WITH unhurried AS MATERIALIZED (
         updated_at          = now()
     FROM account
     WHERE u.user_id = account.user_id AND (account.is_current OR account.is_counted)
-    RETURNING u.current_month_spend, u.monthly_budget_usd, u.spending_alert_threshold
+    RETURNING u.current_month_spend, u.monthly_budget_usd
 ), operator AS (
     -- the join reads the user's row, and so locks it first, as a reservation does
     UPDATE llm_operator_account o
@@ -222,8 +223,10 @@ WITH unhurried AS MATERIALIZED (
     WHERE o.month = closed.operator_month AND coalesce(account.user_id, 0) >= 0
 )
 SELECT closed.user_id, closed.month, closed.ceiling_usd, closed.charged_usd, closed.added, NOT account.is_current AS moved,
-       CASE WHEN account.is_current THEN counted.current_month_spend END AS current_month_spend,
-       counted.monthly_budget_usd, counted.spending_alert_threshold
+       -- a month that is over has no counter any more: its spend is the ledger's, its limit that of the call
+       CASE WHEN account.is_current THEN counted.current_month_spend WHEN closed.added > 0 THEN account.ledger END AS current_month_spend,
+       CASE WHEN account.is_current THEN counted.monthly_budget_usd ELSE closed.budget_usd END AS monthly_budget_usd,
+       account.threshold AS spending_alert_threshold
 FROM closed LEFT JOIN account ON TRUE LEFT JOIN counted ON TRUE LEFT JOIN unhurried ON TRUE;
 
 -- name: flush
@@ -266,6 +269,22 @@ WITH counted AS (
     FROM counted
 )
 SELECT * FROM counted;
+
+-- name: add_late_correction
+-- Add a correction to a month that is over, unless its spend would be negative; only after start_month and lock_account.
+WITH entered AS (
+    INSERT INTO llm_call_attempts (id, kind, state, user_id, month, ceiling_usd, charged_usd, closed_at, error_message)
+    SELECT %(id)s, 'correction', 'settled', user_id, %(month)s::date, 0, %(amount)s, clock_timestamp(), %(reason)s
+    FROM user_llm_api_keys
+    WHERE user_id = %(user_id)s AND last_spend_reset >= %(month)s::date + INTERVAL '1 month'
+      AND llm_ledger_spent(user_id, %(month)s::date) + %(amount)s >= 0
+    RETURNING user_id
+)
+SELECT llm_ledger_spent(user_id, %(month)s::date) + %(amount)s AS spent_usd FROM entered;
+
+-- name: month_spent
+-- What the ledger has of a user's month.
+SELECT llm_ledger_spent(%(user_id)s, %(month)s::date) AS spent_usd;
 
 -- name: due_accounts
 -- Users with an account in an earlier month.

@@ -120,8 +120,9 @@ class BatchRun:
         return self.is_called_off or self.stop_check.should_stop(self.clock())
 
     def stop_submitting(self) -> None:
-        """Post no more batches, as the run has failed."""
+        """Post no more batches, and end the request that is on its way, as the run has failed."""
         self.is_called_off = True
+        self.executor.clients.end_batches()
 
     def is_any_out(self) -> bool:
         """Whether a batch is out that may still come within its day."""

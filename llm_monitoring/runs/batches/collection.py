@@ -86,6 +86,8 @@ def collect(
     A batch that cannot be collected now stays as it is, with its calls open, for the next time.
     """
     collected = Collected()
+    with executor.errors.guard("collect_batch", "Horas de envío de lotes"):
+        records.bring_back(executor.budget.db)
     for batch in records.uncollected(executor.budget.db):
         if should_stop():
             collected.still_open.append(batch)

@@ -8,6 +8,7 @@ calls is closed, and `forgotten` when the provider has deleted it.
 from __future__ import annotations
 
 import hashlib
+import logging
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from llm_monitoring.ledger import new_id
 from llm_monitoring.providers.batches import RemoteBatch
 
 SQL = load("batches")
+log = logging.getLogger(__name__)
 
 LONGEST_DETAIL: Final = 500
 
@@ -151,6 +153,14 @@ def group_key(group: Group) -> dict[str, object]:
 def uncollected(db: Database) -> list[Batch]:
     """The batches with calls that are still to be closed, oldest first."""
     return [read_batch(row) for row in db.all(SQL.uncollected)]
+
+
+def bring_back(db: Database) -> None:
+    """Set back and log the times of batches that were posted in the future: they would be out for ever."""
+    for row in db.all(SQL.bring_back):
+        fields = {"event": "batch.time_corrected", "batch_id": str(row["id"])}
+        text = "🕰️ Lote %s (%s): su hora de envío estaba en el futuro y pasa a ser %s"
+        log.warning(text, row["id"], row["provider"], f"{row['posted_at']:%Y-%m-%d %H:%M}", extra=fields)
 
 
 def unforgotten(db: Database) -> list[Batch]:

@@ -52,8 +52,8 @@ def revoke_token(token_id: TokenId, caller: Annotated[Caller, needs()]) -> Respo
         raise Problem("not_found")
 
     def work(app: App) -> None:
-        tokens.revoke(app.db, token_id, caller.user_id)
-        audit.record(app.db, caller.actor, "token.revoke", object_id=token_id)
+        if tokens.revoke(app.db, token_id, caller.user_id)[1]:
+            audit.record(app.db, caller.actor, "token.revoke", object_id=token_id)
 
     caller.change(work)
     return Response(status_code=204)

@@ -217,7 +217,7 @@ def test_a_stop_during_the_submission_posts_nothing_more(scene: Scene, monkeypat
 
 
 def test_an_error_of_the_run_ends_the_submission(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The database goes away while a batch is prepared: nothing is posted, and the run fails as it does without it."""
+    """The database goes away while a batch is prepared: nothing is posted, a request on its way ends, the run fails."""
     reserved = Event()
 
     def execute(context: RunContext) -> RunStats:
@@ -231,12 +231,20 @@ def test_an_error_of_the_run_ends_the_submission(scene: Scene, monkeypatch: pyte
 
     monkeypatch.setattr(failpoints, "hook", reach)
     monkeypatch.setattr(execution, "execute_locally", execute)
-    app = scene.app
-    monkeypatch.setattr(daily, "Clients", lambda keys, settings, stop: MemoryClients(app, scene.batches))
+    app, made = scene.app, list[MemoryClients]()
+
+    def clients(*_: object) -> MemoryClients:
+        made.append(MemoryClients(app, scene.batches))
+        return made[-1]
+
+    monkeypatch.setattr(daily, "Clients", clients)
+    request = daily.RunRequest(DAY)
     with pytest.raises(DatabaseUnavailable):
-        daily.run_day(app, daily.RunRequest(DAY), execute)
+        daily.run_day(app, request, execute)
     assert {} == scene.batches.made
     assert {"void"} >= set(scene.states())
+    assert made[-1].stop.is_set()
+    assert not request.stop.is_set()
 
 
 @pytest.mark.ci

@@ -58,6 +58,20 @@ def test_an_answered_batch_is_charged_to_the_cent(scene: Scene) -> None:
     assert is_balanced(scene)
 
 
+@pytest.mark.parametrize(
+    ("opened_at", "expected"), [("opened_at", "opened_at"), ("now() + INTERVAL '11 years'", "now() - INTERVAL '1 day'")]
+)
+def test_a_batch_that_was_posted_in_the_future_comes_back(scene: Scene, opened_at: str, expected: str) -> None:
+    """A clock that had jumped would keep it out for ever; its time becomes an earlier one, so that it can be found."""
+    scene.batches.ends_after = None
+    submitted(scene)
+    scene.environment.db.execute(
+        f"UPDATE llm_batches SET posted_at = now() + INTERVAL '11 years', opened_at = {opened_at}"
+    )
+    scene.collect()
+    assert 1 == scene.environment.count(f"llm_batches WHERE abs(extract(epoch FROM posted_at - ({expected}))) < 60")
+
+
 @pytest.mark.ci
 def test_a_batch_that_runs_is_left_alone_by_recovery(scene: Scene) -> None:
     """Its calls are neither charged their ceilings nor listed as left open, and recovery ends."""

@@ -101,7 +101,7 @@ def test_a_token_is_shown_once_and_works_until_it_is_revoked(world: World) -> No
     assert found[0] not in show(world).text
     assert token.prefix in show(world).text
     assert 404 == post(world, f"/tokens/{token.id}/revoke", world.bea).status_code
-    assert 303 == post(world, f"/tokens/{token.id}/revoke").status_code
+    assert [303, 303] == [post(world, f"/tokens/{token.id}/revoke").status_code for _ in range(2)]  # recorded once
     assert 401 == world.call("GET", f"/projects/{world.project}", found[0]).status_code
     assert [("person", "token.revoke"), ("person", "token.create")] == actions(world)
 
