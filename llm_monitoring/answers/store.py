@@ -45,10 +45,11 @@ def save(
 ) -> None:
     """Store a task's answer; a task that has one keeps it, and a prompt that was deleted gets none.
 
-    Raises Rejected if a rule or trigger of the host has dropped it without an error: it would be asked and paid again.
+    Raises Rejected if a rule or trigger of the host has dropped it without an error, or made it that of another task:
+    it would be asked and paid again.
     """
     usage = answer.usage
-    stored = tx.execute(
+    tx.execute(
         SQL.save,
         {
             **task_key(task),
@@ -76,8 +77,8 @@ def save(
             "rules_fingerprint": fingerprints.fingerprint(project) if project and finding.analysis else None,
         },
     )
-    if stored == 0 and tx.one(SQL.is_missing, task_key(task)) is not None:
-        raise Rejected("the database drops the answer without an error: look at rules and triggers of its table")
+    if tx.one(SQL.is_missing, task_key(task)) is not None:
+        raise Rejected("the database does not keep the answer of this task: look at rules and triggers of its table")
 
 
 UNREAD: Final[Mapping[str, Any]] = {

@@ -158,6 +158,8 @@ def misconfiguration(connection: psycopg2.extensions.connection, error: psycopg2
         return ConfigurationError(
             f"search_path of the role or database names no schema that there is: {primary(error)}"
         )
+    if isinstance(error, errors.FeatureNotSupported):
+        return ConfigurationError(f"PostgreSQL cannot do this, as with a rule on one of the tables: {primary(error)}")
     if isinstance(error, (errors.UndefinedColumn, errors.UndefinedTable, errors.InvalidColumnReference)):
         message = f"the tables are not as this version needs them: {primary(error)}"
         return ConfigurationError(message, code="tables_differ")

@@ -21,6 +21,7 @@ SQL = load("budget")
 log = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
+EXACT_USD: Final = Decimal("1e-9")
 LONGEST_TIER: Final = 50  # characters of the tier that a reply names
 
 
@@ -135,7 +136,8 @@ class Budget:
     def mark_sent(self, attempt: Attempt, rates: str | None = None) -> bool:
         """Commit that the call goes out now, at `rates` if given; it may be made only if this is True."""
         params = {"id": str(attempt.id), "token": str(uuid.uuid4()), "rates": rates}
-        return self.db.execute(SQL.mark_sent, params) == 1
+        row = self.db.one(SQL.mark_sent, params)
+        return row is not None and row["state"] == "sent"  # not if a trigger of the host keeps it from being marked
 
     def keep_receipt(self, attempt_id: uuid.UUID, reply: Reply, body: bytes) -> None:
         """Store the reply of an attempt; `body` is its body without any key."""
@@ -163,7 +165,10 @@ class Budget:
         settlement: Settlement,
         from_states: Sequence[str] = ("sent", "unknown"),
     ) -> Decimal | None:
-        """Close an attempt within `tx`; return what its user is charged in USD, None if it was closed before."""
+        """Close an attempt within `tx`; return what its user is charged in USD, None if it was closed before.
+
+        Raises Rejected if the database charges another amount.
+        """
         usage = settlement.usage
         row = tx.one(
             SQL.close,
@@ -187,6 +192,9 @@ class Budget:
         )
         if row is None:
             return None
+        charged = {"settled": settlement.cost_usd, "unknown": row["ceiling_usd"]}.get(settlement.state, Decimal(0))
+        if abs(row["charged_usd"] - charged) > EXACT_USD:
+            raise Rejected(f"the database makes a charge of {charged} USD {row['charged_usd']}: look at its triggers")
         if row["moved"]:
             tx.execute(SQL.count_reserved, {"user_id": row["user_id"]})
         self.raise_alerts(tx, row)

@@ -26,6 +26,7 @@ ON CONFLICT (project_id, query_id, llm_provider, analysis_date, sample) DO NOTHI
 
 -- name: is_missing
 -- A row if a task has no answer although its prompt is there.
+-- prepared: project_id integer, query_id integer, provider text, day date, sample smallint
 SELECT 1 AS missing
 FROM llm_monitoring_projects p JOIN llm_monitoring_queries q ON q.id = %(query_id)s
 WHERE p.id = %(project_id)s

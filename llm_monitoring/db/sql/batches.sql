@@ -82,7 +82,7 @@ WHERE a.id = asked.id AND a.batch_id = %(batch_id)s
   AND NOT EXISTS (SELECT FROM llm_monitoring_failed_tasks f
                   WHERE f.project_id = a.project_id AND f.query_id = a.query_id AND f.llm_provider = a.task_provider
                     AND f.analysis_date = a.analysis_date AND f.sample = a.sample AND f.final)
-RETURNING a.id;
+RETURNING a.id, a.state;
 
 -- name: mark_posting
 -- Commit that a batch of so many calls is posted now.

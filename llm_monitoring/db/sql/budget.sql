@@ -142,7 +142,8 @@ WHERE id = %(id)s AND (state = 'reserved' OR (state = 'sent' AND sent_token = %(
                     AND (a.kind = 'answer' OR r.sentiment_status = 'scored'))
   AND NOT EXISTS (SELECT FROM llm_monitoring_failed_tasks f
                   WHERE f.project_id = a.project_id AND f.query_id = a.query_id AND f.llm_provider = a.task_provider
-                    AND f.analysis_date = a.analysis_date AND f.sample = a.sample AND f.final AND a.kind = 'answer');
+                    AND f.analysis_date = a.analysis_date AND f.sample = a.sample AND f.final AND a.kind = 'answer')
+RETURNING a.state;
 
 -- name: sending_time
 -- When a call was sent.

@@ -222,7 +222,8 @@ def mark_posting(db: Database, batch: Batch, rates: Mapping[uuid.UUID, str]) -> 
     }
 
     def mark(tx: Transaction) -> tuple[set[uuid.UUID], datetime | None]:
-        sent = {uuid.UUID(str(row["id"])) for row in tx.all(SQL.mark_calls_sent, params)}
+        marked = tx.all(SQL.mark_calls_sent, params)
+        sent = {uuid.UUID(str(row["id"])) for row in marked if row["state"] == "sent"}
         row = tx.one(SQL.mark_posting, {"id": str(batch.id), "requests": len(sent)}) if sent else None
         return sent, row["posted_at"] if row else None
 
