@@ -28,6 +28,7 @@ NAME: Final[ProviderName] = "google"
 BASE_URL: Final = "https://generativelanguage.googleapis.com"
 API_VERSION: Final = "v1beta"
 PAGE_SIZE: Final = 1000
+MOST_CANDIDATES: Final = 8  # that a request may ask for; ours asks for one
 
 REDIRECT_HOST: Final = "vertexaisearch.cloud.google.com"
 DOMAIN: Final = re.compile(r"(?:[\w-]+\.)+(?:[^\W\d_]{2,}|xn--[a-z\d-]+)", re.IGNORECASE)
@@ -104,8 +105,16 @@ def read(reply: Reply) -> Answer:
 
 def candidate(body: dict[str, object]) -> dict[str, object]:
     """Return the first candidate with text, or the first one if none has any; {} if there is none."""
-    listed = mappings(body.get("candidates"))
-    return next(filter(text_of, listed), next(iter(listed), {}))
+    listed = mappings(body.get("candidates"))[:MOST_CANDIDATES]
+    return next(filter(has_text, listed), next(iter(listed), {}))
+
+
+def parts_of(candidate: dict[str, object]) -> list[dict[str, object]]:
+    return mappings(mapping(candidate.get("content")).get("parts"))
+
+
+def has_text(candidate: dict[str, object]) -> bool:
+    return any(is_text(part) and text(part.get("text")) for part in parts_of(candidate))
 
 
 def finish_of(body: dict[str, object], meta: ReplyMeta) -> Literal["stop", "max_tokens"]:
@@ -130,7 +139,7 @@ def text_in(body: dict[str, object]) -> str:
 
 def text_of(candidate: dict[str, object]) -> str:
     """Return the text; consecutive text parts are one passage, and any other part between them starts a new one."""
-    runs = groupby(mappings(mapping(candidate.get("content")).get("parts")), is_text)
+    runs = groupby(parts_of(candidate), is_text)
     return join_paragraphs("".join(text(part.get("text")) for part in run) for is_passage, run in runs if is_passage)
 
 
