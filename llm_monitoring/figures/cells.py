@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from llm_monitoring.figures.answer_set import AnswerSet, answer_set
 from llm_monitoring.figures.observations import ModelChange, Observation, model_changes, prompts_asked
-from llm_monitoring.figures.rates import SampleSize, effective_answers, prompt_count, rate_of
+from llm_monitoring.figures.rates import period_rate
 from llm_monitoring.figures.statistics import hundredths, percentage
 
 
@@ -62,21 +62,17 @@ def cell(observations: Sequence[Observation], competitors: Sequence[str]) -> Cel
     """Return the figures of one (project, provider, model, day), by section 7 of the measurement contract.
 
     Prompts weigh equally: a prompt's samples are averaged first, so with one sample a prompt every rate is
-    the plain ratio of counts, and with several it may differ from `total_mentions / total_queries`.
-
-    The Wilson bounds take the number of prompts as n, not of answers. Samples of one prompt resemble each
-    other, and one day does not show by how much, so they are taken as if they agreed entirely: repeating a
-    prompt sharpens its rate and never narrows the bounds, which are too wide rather than too narrow.
+    the plain ratio of counts, and with several it may differ from `total_mentions / total_queries`. The figures are
+    those of `summary` for the same answers, their bounds too.
     """
-    return figures(answer_set(observations, competitors), prompt_count)
+    return figures(answer_set(observations, competitors))
 
 
 def summary(observations: Sequence[Observation], competitors: Sequence[str]) -> Summary:
     """Return the figures of a period over its days and providers.
 
     Prompts weigh equally, a prompt's providers equally, a provider's days equally, a day's samples equally.
-    The mention rate is that of `period_rate`. With one provider, one day and one sample the figures are those of
-    `cell`.
+    The mention rate is that of `period_rate`.
     """
     return summary_of(answer_set(observations, competitors))
 
@@ -85,7 +81,7 @@ def summary_of(answers: AnswerSet) -> Summary:
     """Return the summary of answers that are measured already."""
     days = [o.day for o in answers.headline]
     return Summary(
-        figures=figures(answers, effective_answers),
+        figures=figures(answers),
         prompts=prompts_asked(answers.headline),
         providers=tuple(sorted({o.provider for o in answers.headline})),
         first_day=min(days, default=None),
@@ -94,13 +90,13 @@ def summary_of(answers: AnswerSet) -> Summary:
     )
 
 
-def figures(answers: AnswerSet, sample_size: SampleSize) -> Cell:
-    """Return the figures of these answers; `sample_size` gives the n of the mention rate's bounds."""
+def figures(answers: AnswerSet) -> Cell:
+    """Return the figures of these answers."""
     mentioned = [o for o in answers.headline if o.brand_mentioned]
     branded = [o for o in answers.observations if o.branded]
     named = Counter([name for o in answers.headline for name in o.competitors])
     breakdown = {name: named[name] for name in answers.competitors}
-    rate = rate_of(answers.mentions, sample_size)
+    rate = period_rate(answers.mentions)
     positions = [o.position for o in answers.headline if o.position is not None]
     sentiments = Counter(o.sentiment for o in mentioned)
     return Cell(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -16,9 +15,6 @@ from llm_monitoring.figures.statistics import percentage, t_quantile, wilson
 MIN_PROMPTS: Final = 6
 """Fewer prompts do not separate change from chance: five of them all move alike 6 % of the time, six 3 %."""
 
-SampleSize = Callable[[PromptMeans], float]
-"""How many independent answers a measured rate is worth."""
-
 
 @dataclass(frozen=True, slots=True)
 class Rate:
@@ -30,30 +26,20 @@ class Rate:
 
 
 def period_rate(measured: Measured) -> Rate:
-    """Return the rate of a measure that gives an answer 100 or 0, over a period's unbranded answers.
+    """Return the rate of a measure that gives an answer 100 or 0, over unbranded answers of a day or of more.
 
     The bounds are Wilson's with `effective_answers` as n.
     """
-    return rate_of(measured, effective_answers)
+    return means_rate(measured.means())
 
 
-def rate_of(measured: Measured, sample_size: SampleSize) -> Rate:
-    """Return the rate with Wilson's bounds for the n that `sample_size` gives."""
-    return means_rate(measured.means(), sample_size)
-
-
-def means_rate(means: PromptMeans, sample_size: SampleSize | None = None) -> Rate:
-    """The same of prompts' means; without a `sample_size` that of a period."""
+def means_rate(means: PromptMeans) -> Rate:
+    """The same of prompts' means."""
     rate = means.ratio()
     if rate is None:
         return Rate(None, None, None)
-    n = (sample_size or effective_answers)(means)
+    n = effective_answers(means)
     return Rate(percentage(rate), *wilson(rate / 100 * Fraction(n), n))
-
-
-def prompt_count(means: PromptMeans) -> float:
-    """The sample size of one day: its prompts, because samples of one prompt may agree entirely."""
-    return len(means.prompts)
 
 
 def effective_answers(means: PromptMeans) -> float:

@@ -172,8 +172,8 @@ def test_a_prompts_samples_are_averaged_first() -> None:
     assert Decimal("62.50") == cell([*samples, answer(2, mentioned=True)], ()).mention_rate
 
 
-def test_repeating_prompts_never_narrows_the_bounds() -> None:
-    """Five samples of ten prompts give the bounds of ten answers at the same rate."""
+def test_samples_that_agree_do_not_narrow_the_bounds() -> None:
+    """Five samples of ten prompts that each answer alike give the bounds of ten answers at the same rate."""
     repeated = [answer(i, sample=s, mentioned=i < 4) for i in range(10) for s in range(1, 6)]
     found = cell(repeated, ())
     assert wilson(4, 10) == (found.mention_rate_low, found.mention_rate_high)

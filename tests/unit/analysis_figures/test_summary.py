@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from llm_monitoring.figures.cells import summary
+from llm_monitoring.figures.cells import cell, summary
 from llm_monitoring.figures.measures import measured, mention
 from llm_monitoring.figures.observations import ModelChange, Observation, model_changes
 from llm_monitoring.figures.rates import effective_answers
@@ -142,3 +142,15 @@ def test_effective_answers_are_korn_and_graubards(stats: Any) -> None:
     between, independent = mentions.mean(axis=1).var(ddof=1) / 14, mentions.var(ddof=1) / 140
     few = stats.t.ppf(0.975, 139) / stats.t.ppf(0.975, 13)
     assert worth(found) == pytest.approx(140 * independent / between * few**2, rel=1e-4)
+
+
+@pytest.mark.parametrize("samples", [1, 2, 5])
+def test_a_day_has_the_same_figures_as_a_cell_and_as_a_period(samples: int) -> None:
+    """One provider's day is a row of the daily figures and a point of the trend: values and bounds are the same."""
+    rng = Random(samples)
+    found = [
+        answer(number, sample=sample, mentioned=rng.random() < 0.1 + 0.05 * number)
+        for number in range(1, 15)
+        for sample in range(1, samples + 1)
+    ]
+    assert summary(found, COMPETITORS).figures == cell(found, COMPETITORS)
