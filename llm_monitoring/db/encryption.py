@@ -84,8 +84,8 @@ def advice(error: str) -> str:
     """Return what to do about a refusal that these defaults cause; empty for any other error."""
     if "server does not support SSL" in error:
         return (
-            "; the server is on no private network, so TLS is required: switch it on there, or put sslmode=disable "
-            "into DATABASE_URL if the network to it is safe"
+            "; TLS is required, by DATABASE_URL or because the server is on no private network: switch it on there, or "
+            "put sslmode=disable into DATABASE_URL if the network to it is safe"
         )
     if "authentication method requirement" in error:
         return (

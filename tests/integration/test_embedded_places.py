@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -174,3 +176,12 @@ def test_strict_umask(clone: Callable[[str], Path]) -> None:
         os.umask(before)
     assert checkout / ".data" / "demo" == found
     assert data_directory.reachable(found.parent) is True
+
+
+@pytest.mark.parametrize(("free", "said"), [(3 * 2**20, "; the disk of {} has 3 MB free"), (2**30, "")])
+def test_a_server_that_does_not_start_on_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, said: str
+) -> None:
+    """Its own log is on that disk too and holds nothing."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=free))
+    assert said.format(tmp_path) == embedded.full_disk(tmp_path)
