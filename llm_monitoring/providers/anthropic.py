@@ -135,9 +135,9 @@ def read(reply: Reply) -> Answer:
 
 def finish_of(body: dict[str, object], meta: ReplyMeta) -> Literal["stop", "max_tokens"]:
     """Return how the reply ended; raises Refused or BadResponse if it is not an answer."""
-    error, reason = mapping(body.get("error")), body.get("stop_reason")
+    error, reason = body.get("error"), body.get("stop_reason")
     if body.get("type") == "error" or (error and not (reason in ENDED and text_in(body).strip())):
-        raise meta.bad(f"an error instead of an answer: {shown(error.get('message'))}")
+        raise meta.bad(f"an error instead of an answer: {shown(mapping(error).get('message') or error)}")
     if reason == "refusal":
         details = mapping(body.get("stop_details"))
         why = " ".join(filter(None, (text(details.get("category")), text(details.get("explanation")))))

@@ -119,10 +119,9 @@ def has_text(candidate: dict[str, object]) -> bool:
 
 def finish_of(body: dict[str, object], meta: ReplyMeta) -> Literal["stop", "max_tokens"]:
     """Return how the reply ended; raises Refused or BadResponse if it is not an answer."""
-    error = mapping(body.get("error"))
-    reason = text(candidate(body).get("finishReason"))
+    error, reason = body.get("error"), text(candidate(body).get("finishReason"))
     if error and not (reason in ENDED and text_in(body).strip()):
-        raise meta.bad(f"an error instead of an answer: {shown(error.get('message'))}")
+        raise meta.bad(f"an error instead of an answer: {shown(mapping(error).get('message') or error)}")
     block = mapping(body.get("promptFeedback")).get("blockReason")
     if block and not candidate(body):
         raise meta.refused(f"the prompt was blocked: {shown(block)}")

@@ -226,6 +226,14 @@ def test_an_error_instead_of_an_answer(provider: ProviderName, pieces: tuple[str
         read_reply(provider, stored(body(provider, *pieces, error={"message": "Internal"}, **fields)))
 
 
+@pytest.mark.parametrize("error", ["the upstream is busy", {"message": "the upstream is busy"}], ids=["text", "object"])
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_the_words_of_an_error_are_in_the_message(provider: ProviderName, error: object) -> None:
+    """A gateway may give its error as a text; the operator reads it in either form."""
+    with pytest.raises(BadResponse, match="the upstream is busy"):
+        read_reply(provider, stored({"error": error}))
+
+
 @pytest.mark.parametrize("provider", ["openai", "perplexity"])
 @pytest.mark.parametrize("status", ["failed", "cancelled", None])
 def test_an_error_of_a_reply_that_has_not_ended(provider: ProviderName, status: str | None) -> None:
