@@ -21,6 +21,8 @@ QUOTED_NAME = f"(?:[\"']\\s?)?[{NAME}{UNTRACKED}]{LEGAL_FORM}(?:\\s?[\"'])?"
 CLAUSE = r"^|(?<=[,;:(—])|(?<=[,;:(—]\s)|(?<=\s-\s)"
 ENDINGS = ("(?:{loc}|{stop})", "{stop}", "{end}", "{loc}")
 BREAK = r"(?:\s|(?<='))"
+ASIDE = rf"(?:\s?,\s[^,.;:!?{NAME}]{{1,40}},)?"
+"""What may stand between an entity and its predicate: `Holded, on the other hand, is not listed`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ class Grammar:
         yield rf"{missing}\s(?:(?:{self.words('conj')}|neither|weder)\s)?(?:{self.data['about']}){BREAK}{denied}{tail}"
         if self.data["direct"]:
             yield rf"(?:{self.choice('direct')})\b\s?{denied}{tail}"
-        yield rf"{start}{denied}\s?(?:{self.choice('after')})"
+        yield rf"{start}{denied}{ASIDE}\s?(?:{self.choice('after')})"
         yield rf"{start}{front}{denied}\s?[,:]?\s{gap}{missing}{about}{tail}"
         yield rf"{start}{front}{denied}\s?,\s(?:\w+,?\s)?(?:{self.choice('after')}|{self.choice('pronoun')})"
         yield rf"^\W{{0,10}}{denied}\s?(?:[:,(—]|\s?-(?=\s))\s?{gap}(?:{missing}{about}{tail}|{self.choice('pronoun')})"
