@@ -163,7 +163,8 @@ def visible(text: str) -> str:
 
 def register_settings(settings: Settings) -> None:
     master_keys = settings.keys_encryption_key.reveal().split(",") if settings.keys_encryption_key else []
-    for secret in (*settings.api_keys.values(), *map(Secret, master_keys)):
+    own = [each for each in (settings.oidc_client_secret, settings.hand_off_secret) if each is not None]
+    for secret in (*settings.api_keys.values(), *map(Secret, master_keys), *own):
         register_secret(secret)
     targets = [*(settings.notify_urls or ()), *([settings.heartbeat_url] if settings.heartbeat_url else [])]
     for token in (token for target in targets for token in TOKEN.findall(target.reveal())):

@@ -223,6 +223,12 @@ def test_master_keys_and_password_are_registered() -> None:
     assert logs.redact("postgres") == "postgres"
 
 
+def test_secrets_of_sign_ins_are_registered() -> None:
+    """Ours at the provider of sign-ins, and the one that we share with the host application."""
+    plain(LLM_OIDC_CLIENT_SECRET="secret-at-the-provider", LLM_HAND_OFF_SECRET="secret-of-the-host-with-32-characters")
+    assert "*** ***" == logs.redact("secret-at-the-provider secret-of-the-host-with-32-characters")
+
+
 def test_control_characters_are_spelled_out() -> None:
     """Nothing in a message moves the cursor, colours the screen or begins a line of its own."""
     stream = plain()
