@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 from unicodedata import category
@@ -19,6 +19,13 @@ from llm_monitoring.web.problems import NotAccepted
 Row = TypeVar("Row")
 MOST_ITEMS: Final = 500  # of any list: prompts come so many at once
 Usd = Annotated[Decimal, PlainSerializer(lambda amount: f"{amount:f}", return_type=str)]
+
+
+def in_utc(moment: datetime | date | None) -> datetime | date | None:
+    """A time as others of the API are: the column of the host has no zone, and holds UTC."""
+    if isinstance(moment, datetime) and moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    return moment
 
 
 def visible(text: str) -> str:
@@ -130,7 +137,7 @@ class ProjectRow(BaseModel):
     is_active: bool
     is_archived: bool
     active_queries: int
-    last_analysis_date: datetime | date | None
+    last_analysis_date: Annotated[datetime | date | None, AfterValidator(in_utc)]
     role: Literal["owner", "viewer"]
 
 
