@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Event
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from llm_monitoring.db import Database, Interrupted, Transaction, encryption_defaults, load
 from llm_monitoring.errors import ConfigurationError, MonitoringError
@@ -19,13 +19,13 @@ from llm_monitoring.errors import ConfigurationError, MonitoringError
 try:
     import psycopg
     from procrastinate import App as Engine
-    from procrastinate import PsycopgConnector
+    from procrastinate import PsycopgConnector, SyncPsycopgConnector
     from procrastinate.exceptions import ConnectorException
     from procrastinate.jobs import Job, Status
     from procrastinate.retry import BaseRetryStrategy, RetryDecision
     from procrastinate.schema import SchemaManager
     from procrastinate.types import JSONDict
-    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+    from psycopg.conninfo import make_conninfo
 except ImportError as exc:
     raise ConfigurationError(
         f"a run on several machines needs more packages: pip install -r requirements-workers.txt ({exc})"
@@ -125,21 +125,23 @@ class ChunkQueue:
                 await worker
 
     def engine(self) -> Engine:
-        """The engine on the same database, with a small pool of connections of its own."""
-        options = str(conninfo_to_dict(self.db.dsn).get("options") or "")
+        """The engine of a worker, with a small pool of connections of its own."""
+        return Engine(connector=PsycopgConnector(configure=use_schema_async, **self.pool()))
+
+    def pool(self) -> dict[str, Any]:
+        """The pool of an engine, on the same database.
+
+        Its sessions enter the schema once they are open: PgBouncer refuses an address with `options`.
+        """
         conninfo = make_conninfo(
-            self.db.dsn,
-            options=f"{options} -c search_path={SCHEMA}".strip(),
-            application_name="llm_monitoring",
-            connect_timeout=10,
-            **encryption_defaults(self.db.dsn),
+            self.db.dsn, application_name="llm_monitoring", connect_timeout=10, **encryption_defaults(self.db.dsn)
         )
-        return Engine(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=3, timeout=10.0))
+        return {"conninfo": conninfo, "min_size": 1, "max_size": 3, "timeout": 10.0}
 
     @contextmanager
     def opened(self) -> Iterator[OpenQueue]:
         """The queue over a connection that is kept, and replaced if it is lost."""
-        engine = self.engine()
+        engine = Engine(connector=SyncPsycopgConnector(configure=use_schema, **self.pool()))
         self.persist(engine.open)
         try:
             yield OpenQueue(self, engine)
@@ -175,6 +177,18 @@ class OpenQueue:
         """The chunks that no worker has fetched yet."""
         jobs = self.queue.persist(lambda: self.engine.job_manager.list_jobs(queue=QUEUE, status=Status.TODO.value))
         return {int(str(job.task_kwargs["chunk_id"])) for job in jobs}
+
+
+def use_schema(connection: psycopg.Connection[Any]) -> None:
+    """Let a session of the coordinator's engine find its tables."""
+    connection.execute(SQL.use_schema.encode())
+    connection.commit()
+
+
+async def use_schema_async(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Let a session of a worker's engine find its tables."""
+    await connection.execute(SQL.use_schema.encode())
+    await connection.commit()
 
 
 def silence_engine_logs() -> None:

@@ -10,6 +10,7 @@ from llm_monitoring.db import database as connections
 from llm_monitoring.db.database import Database
 from llm_monitoring.db.failures import NoMoreConnections
 from llm_monitoring.db.pooler import PooledSessions, require_sessions
+from llm_monitoring.distributed.queue import ChunkQueue
 from tests.integration.pooled import Mode, pooler
 
 DISCARD = "DISCARD ALL"
@@ -69,3 +70,9 @@ def test_a_pooler_without_a_session_is_named(database_url: str, monkeypatch: pyt
         pytest.raises(NoMoreConnections, match=r"no session of the server within 0\.2 s; raise the pooler's limits"),
     ):
         db.connect()
+
+
+def test_the_queue_s_address_has_no_options() -> None:
+    """PgBouncer refuses a connection that asks for a search path; its sessions enter the schema afterwards."""
+    pool = ChunkQueue(Database("postgresql://u@127.0.0.1:1/d")).pool()
+    assert "options" not in pool["conninfo"]
