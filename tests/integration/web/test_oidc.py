@@ -189,6 +189,7 @@ def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [each.getMessage() for each in caplog.records if getattr(each, "event", "") == "web.oidc_failed"]
 
 
+@pytest.mark.ci
 def test_the_log_names_another_issuer(world: World, provider: FakeProvider, caplog: pytest.LogCaptureFixture) -> None:
     """As with an address for all organisations, of which each has an issuer of its own: the operator reads which."""
     provider.issuer = "https://login.example/{tenantid}/v2.0"
@@ -196,6 +197,7 @@ def test_the_log_names_another_issuer(world: World, provider: FakeProvider, capl
     assert "document names: 'https://login.example/{tenantid}/v2.0'" in refusals(caplog)[0]
 
 
+@pytest.mark.ci
 def test_the_log_names_a_missing_document(
     database_url: str, provider: FakeProvider, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -206,6 +208,7 @@ def test_the_log_names_a_missing_document(
     assert "HTTP 404" in refusals(caplog)[0]
 
 
+@pytest.mark.short(every=4)
 @pytest.mark.parametrize(
     ("sent", "why"),
     [
@@ -225,6 +228,7 @@ def test_the_log_names_what_the_provider_refused(
     assert refusals(caplog)[0].endswith(why)
 
 
+@pytest.mark.ci
 def test_what_providers_add_to_the_way_back(world: World, provider: FakeProvider) -> None:
     """Their own parameters keep no one out."""
     address, cookies = begin(world)
