@@ -42,6 +42,7 @@ def test_an_everyday_word_is_shown_as_answers_use_it(db: Database) -> None:
     assert {"common word", "inside common words"} == {reason["kind"] for reason in sage["reasons"]}
     assert "sage green" in sage["examples"][0]["text"]
     assert ["case_sensitive for Sage (keeps 2 of 4 hits)", "exclude “sage green” (2 times)"] == sage["proposals"][:2]
+    assert "`python -m llm_monitoring competitors edit 1 Sage`: --case-sensitive" in done("projects", "check", "1")
 
 
 def test_a_longer_product_is_proposed_as_exclude_or_alias(db: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from typing import Any
 
@@ -70,14 +71,21 @@ def tell(found: Check) -> None:
         return
     say(f"Project {project.id}, {project.name}: names that may mislead ({looked}):")
     for warned in found.warnings:
-        tell_one(warned)
+        tell_one(warned, edit_command(project, warned.entity))
     hits = [hit for warned in found.warnings for hit in (*warned.use.other_case, *warned.use.examples)]
     if hits:
         say("")
         say(f"Read an answer: `answers show {hits[0].result_id}`.")
 
 
-def tell_one(warned: Warned) -> None:
+def edit_command(project: Project, entity: str) -> str:
+    """The command that changes the names of the brand, or of a competitor."""
+    if entity == project.brand.name:
+        return f"{PROGRAM} projects edit {project.id}"
+    return f"{PROGRAM} competitors edit {project.id} {shlex.quote(entity)}"
+
+
+def tell_one(warned: Warned, command: str) -> None:
     name = f"“{warned.term}”" if warned.term == warned.entity else f"“{warned.term}” ({warned.entity})"
     say("")
     say(f"{name}: {'; '.join(warned.reasons) or 'answers use it in longer names'}")
@@ -88,6 +96,8 @@ def tell_one(warned: Warned) -> None:
         say(f"    {place(hit)}")
     for proposal in warned.proposals:
         say(f"    → {proposal}")
+    if warned.proposals:
+        say(f"    with `{command}`: --case-sensitive, --exclude PHRASE, --alias NAME")
 
 
 def place(hit: Hit) -> str:
