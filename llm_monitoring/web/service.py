@@ -40,8 +40,9 @@ from llm_monitoring.web.context import CONNECTIONS, Service
 from llm_monitoring.web.document import document, methods_of
 from llm_monitoring.web.pages import link_sender, measuring
 from llm_monitoring.web.pages import routes as pages
+from llm_monitoring.web.pages.error_texts import in_spanish
 from llm_monitoring.web.pages.errors import is_page, problem_page
-from llm_monitoring.web.problems import Problem, document_answer
+from llm_monitoring.web.problems import Problem, document_answer, language_of
 
 PREFIX: Final = "/api/llm-monitoring"
 ROUTERS: Final = (
@@ -117,7 +118,9 @@ def answer(request: Request, problem: Problem) -> Response:
     if problem.code == "method_not_allowed":  # the framework names the methods of one route of the path alone
         methods = methods_of(request.app.openapi(), request.url.path)
         problem.headers |= {"Allow": ", ".join(methods)} if methods else {}
-    return problem_page(request, problem) if is_page(request) else document_answer(request, problem)
+    if is_page(request):
+        return problem_page(request, problem)
+    return document_answer(request, in_spanish(problem) if language_of(request) == "es" else problem)
 
 
 def bounded(service: Service) -> ASGIApp:

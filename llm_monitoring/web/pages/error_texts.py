@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from fastapi import Request
@@ -20,6 +21,18 @@ def error_text(words: Words, error: FieldError) -> str:
     """The text of an error's code; of one that has none, that the value is not accepted."""
     key = f"{PREFIX}{error.code}"
     return words.say(key, **error.facts) if key in words.text else words.say(UNKNOWN)
+
+
+def in_spanish(problem: Problem) -> Problem:
+    """The problem with the Spanish texts of its codes; what has no code of its own keeps its words."""
+    words = page_words("es")
+
+    def text(error: FieldError, otherwise: str) -> str:
+        return error_text(words, error) if f"{PREFIX}{error.code}" in words.text else otherwise
+
+    detail = text(problem.cause, problem.detail) if problem.cause else problem.detail
+    errors = [replace(each, detail=text(each, each.detail)) for each in problem.errors]
+    return Problem(problem.code, detail, errors=errors, headers=problem.headers, cause=problem.cause)
 
 
 def errors_of(request: Request, error: Problem | BadInput, at: str = FORM) -> dict[str, str]:

@@ -54,6 +54,15 @@ def test_a_name_that_is_taken_is_refused_in_words(world: World) -> None:
     assert "Quipu" in refused.json()["detail"]
 
 
+def test_why_a_value_is_refused_is_said_in_the_readers_language(world: World) -> None:
+    """In Spanish for who prefers it: the sentence of the problem, and those of its values."""
+    spanish = {"Accept-Language": "es"}
+    taken = world.call("POST", "/projects", json={**NEW, "name": "Quipu"}, headers=spanish).json()
+    assert "Ya tienes otro proyecto con este nombre." == taken["detail"]
+    wrong = world.call("POST", "/projects", json={**NEW, "more": 1}, headers=spanish).json()
+    assert [{"pointer": "/more", "detail": "Este campo no existe."}] == wrong["errors"]
+
+
 def test_a_user_has_only_so_many_projects_and_prompts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """All or none are added; what is there already is not counted twice, and the command line has no limit."""
     monkeypatch.setattr(limits, "MOST_PROJECTS", 2)

@@ -13,9 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from llm_monitoring.errors import Kind
 from llm_monitoring.web.api.schemas import EntityBody, ProjectBody, Text
-from llm_monitoring.web.pages.error_texts import PREFIX, error_text
+from llm_monitoring.web.pages.error_texts import PREFIX, error_text, in_spanish
 from llm_monitoring.web.pages.words import PAGE_LANGUAGES, page_words
-from llm_monitoring.web.problems import FieldError, refusals
+from llm_monitoring.web.problems import FieldError, Problem, refusals
 
 PACKAGE: Final = Path(__file__).resolve().parents[3] / "llm_monitoring"
 # what pages call that raises errors about values
@@ -131,3 +131,11 @@ def test_a_code_without_a_text_says_that_the_value_is_not_accepted(language: str
     """In the visitor's language, and never the English detail of the API."""
     words = page_words(language)
     assert words.say("errors.of_value_error") == error_text(words, FieldError("/name", "an English detail", "new_code"))
+
+
+def test_a_problem_without_a_text_of_its_own_keeps_its_words() -> None:
+    """Headers, code and what no text is made for stay as they are."""
+    made = Problem("invalid", "why", errors=[FieldError("/a", "b", "no_such_code")], headers={"Retry-After": "3"})
+    found = in_spanish(made)
+    assert ("invalid", "why", {"Retry-After": "3"}) == (found.code, found.detail, found.headers)
+    assert made.errors == found.errors
