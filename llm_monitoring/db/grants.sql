@@ -2,6 +2,7 @@
 -- update of the package; it may be run again at any time. The owner needs CREATEROLE for the first run, to make the two
 -- roles: `ALTER ROLE owner CREATEROLE;` as a superuser, once. Then give a login one of them, for example:
 --     CREATE ROLE cron LOGIN PASSWORD '…' IN ROLE llm_monitoring_runner;
+-- A login has the rights of its role only if it inherits them, as it does unless it was made with NOINHERIT.
 -- Neither role can migrate: run `python -m llm_monitoring migrate` as the owner after an update, with LLM_DISTRIBUTE=true
 -- if runs are spread over several machines: that makes the queue's tables too. The daily job and its workers work as
 -- the runner; the weekly check and the command line write prices, keys and limits, and work as an administrator.
