@@ -63,7 +63,8 @@ def worker(number: int, settings: Mapping[str, Any], database: Service, source: 
 def web_service(settings: Mapping[str, Any], database: Service, source: dict[str, Any] | None) -> Service:
     """Describe the web service: it runs always, on Railway's PORT, and is healthy while it reaches its database.
 
-    Give it the login of the role `llm_monitoring_web` as DATABASE_URL: row-level security stops no superuser.
+    Its DATABASE_URL is set by hand, to a login of the role `llm_monitoring_web`, and kept: the database's own is a
+    superuser's, whom row-level security does not stop.
     """
     return service(
         "llm-monitoring-web",
@@ -71,7 +72,12 @@ def web_service(settings: Mapping[str, Any], database: Service, source: dict[str
         build=settings["build"],
         start=WEB_COMMAND,
         deploy={**settings["deploy"], "restartPolicyType": "ALWAYS", "healthcheckPath": "/healthz"},
-        env={**variables(database), "RAILPACK_CONFIG_FILE": "railpack.web.json", "LLM_WEB_BIND": "::"},
+        env={
+            **variables(database),
+            "DATABASE_URL": preserve(),
+            "RAILPACK_CONFIG_FILE": "railpack.web.json",
+            "LLM_WEB_BIND": "::",
+        },
     )
 
 

@@ -132,6 +132,8 @@ def test_the_web_service_is_switched_on_by_one_line(module: dict[str, Any]) -> N
     assert "ALWAYS" == web["deploy"]["restartPolicyType"]
     assert "/healthz" == web["deploy"]["healthcheckPath"]
     assert web["deploy"].get("cronSchedule") is None
+    # a login that was set by hand stays: the database's own is a superuser's, whom row-level security does not stop
+    assert web["variables"]["LLM_WEB_HOST"] == web["variables"]["DATABASE_URL"]
 
 
 @pytest.mark.parametrize(
