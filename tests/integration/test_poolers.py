@@ -50,12 +50,12 @@ def test_a_pooler_with_few_sessions_is_no_outage(
     database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A connection that waits for a session is given up; threads share those that have one, and that is logged once."""
-    monkeypatch.setattr(connections, "SESSION_SECONDS", 0.2)
     with (
         pooler(database_url, "session", reset=DISCARD, size=2) as url,
         Database(url, size=6, retry_seconds=10.0) as db,
         ThreadPoolExecutor(6) as threads,
     ):
+        monkeypatch.setattr(connections, "SESSION_SECONDS", 0.2)
         found = list(threads.map(lambda number: db.one(f"SELECT {number} AS n, pg_sleep(0.01)::text"), range(60)))
     assert list(range(60)) == [row and row["n"] for row in found]
     assert ["database.connections_short"] == [record.event for record in caplog.records]  # type: ignore[attr-defined]
@@ -63,13 +63,11 @@ def test_a_pooler_with_few_sessions_is_no_outage(
 
 def test_a_pooler_without_a_session_is_named(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says what to raise, after the time of a connection."""
-    monkeypatch.setattr(connections, "SESSION_SECONDS", 0.2)
-    with (
-        pooler(database_url, "session", reset=DISCARD, size=1) as url,
-        Database(url, retry_seconds=0.0) as db,
-        pytest.raises(NoMoreConnections, match=r"no session of the server within 0\.2 s; raise the pooler's limits"),
-    ):
-        db.connect()
+    said = r"no session of the server within 0\.2 s; raise the pooler's limits"
+    with pooler(database_url, "session", reset=DISCARD, size=1) as url, Database(url, retry_seconds=0.0) as db:
+        monkeypatch.setattr(connections, "SESSION_SECONDS", 0.2)
+        with pytest.raises(NoMoreConnections, match=said):
+            db.connect()
 
 
 def test_the_queue_s_address_has_no_options() -> None:
