@@ -115,7 +115,7 @@ def found_elsewhere(
         return list(surface(House(url, server, db, folder))) if accepted else []
 
 
-@pytest.mark.short(every=4)
+@pytest.mark.short(every=8)
 @pytest.mark.parametrize(("cell", "surface"), ELSEWHERE, ids=lambda each: str(each) if isinstance(each, Cell) else "")
 def test_t16_one_poisoned_value_ends_no_command_and_no_page(
     databases: Databases, template: str, server: DemoServer, tmp_path: Path, patient: None, cell: Cell, surface: Surface

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.environment import Environment
@@ -15,11 +17,12 @@ PROMPTS = ["¿Qué es Quipu?", "¿Qué programa conviene?"]
 
 
 @pytest.fixture
-def two(environment: Environment) -> Environment:
-    """Two users with a project of two prompts each."""
+def two(environment: Environment) -> Iterator[Environment]:
+    """Two users with a project of two prompts each; retries wait hundredths of a second."""
     for _ in range(2):
         environment.add_project(environment.add_user(providers=["openai"]), PROMPTS, ["openai"])
-    return environment
+    with impatient():
+        yield environment
 
 
 def answers(environment: Environment) -> list[int]:
@@ -73,8 +76,7 @@ def test_a_call_that_cannot_be_marked_as_sent_is_not_made(two: Environment) -> N
     change = "NEW.state := 'reserved'"
     rows = "NEW.user_id = 1 AND NEW.state = 'sent'"
     two.db.execute(TRIGGER.format(table="llm_call_attempts", event="UPDATE", rows=rows, change=change))
-    with impatient():
-        report = run_day(two)
+    report = run_day(two)
     assert len(PROMPTS) == len(two.server.bill.lines)
     assert [0, len(PROMPTS)] == answers(two)
     assert report.in_balance

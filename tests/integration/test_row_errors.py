@@ -244,7 +244,7 @@ def test_a_model_that_refuses_its_totals_stops_no_run(environment: Environment) 
     ]
 
 
-@pytest.mark.short("57014", "53100", "hangs")
+@pytest.mark.short("53100", "hangs")
 @pytest.mark.parametrize("trouble", ["57014", "40001", "53100", "08001", "25006", "57P01", "hangs"])
 def test_a_trigger_that_breaks_off_statements_stops_its_user_alone(
     environment: Environment, monkeypatch: pytest.MonkeyPatch, trouble: str

@@ -155,6 +155,7 @@ def test_what_does_not_hold_signs_no_one_in(world: World, provider: FakeProvider
     assert 2 == len(world.db.all("SELECT id FROM users"))
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize("form", [True, 1, "1", "true"])
 def test_microsoft_has_a_claim_of_its_own(world: World, provider: FakeProvider, form: object) -> None:
     """Entra states with `xms_edov` that the domain of the address is its owner's, and has no `email_verified`."""
