@@ -20,6 +20,7 @@ def test_a_name_of_its_own_is_no_doubt(name: str) -> None:
     assert set() == kinds(Entity(name), languages=("es", "en"))
 
 
+@pytest.mark.short(every=3)
 @pytest.mark.parametrize(
     ("name", "languages", "expected"),
     [

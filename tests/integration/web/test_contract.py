@@ -78,7 +78,7 @@ def attack(world: World, name: str, mode: str, examples: int) -> None:
     send()
 
 
-@pytest.mark.short(every=10)
+@pytest.mark.short(every=16)
 @pytest.mark.parametrize(("name", "mode"), list(cases()))
 def test_generated_requests(world: World, name: str, mode: str) -> None:
     """Values that fit the document and values that do not: no 500, and each answer is as it says."""

@@ -52,6 +52,7 @@ def post(world: World, body: bytes, name: str = "ana", **headers: str) -> Any:
     return world.http.post("/mcp", content=body, headers={**given, **headers})
 
 
+@pytest.mark.ci
 def test_no_argument_breaks_a_tool(world: World) -> None:
     """Whatever an argument holds, the answer is a result or a refusal in our words."""
     world.service.rate.limit = 1_000_000
