@@ -302,6 +302,7 @@ def databases() -> Iterator[Databases]:
         made = Databases(server.url)
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             made.run(f"ALTER SYSTEM SET {setting} = off")
+        made.run("ALTER SYSTEM SET deadlock_timeout = '100ms'")
         made.run("SELECT pg_reload_conf()")
         yield made
         made.administrator.close()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,16 +20,18 @@ from joserfc.jwk import RSAKey
 
 CLIENT_ID, CLIENT_SECRET = "monitor", "hush-hush-hush-hush-hush-hush-hush"
 
-KEY = RSAKey.generate_key(2048, {"kid": "one"})
-OTHER_KEY = RSAKey.generate_key(2048, {"kid": "one"})
-NEXT_KEY = RSAKey.generate_key(2048, {"kid": "two"})
+
+@cache
+def key(name: str, kid: str = "one") -> RSAKey:
+    """A key, made when a test first needs it: each takes a tenth of a second of every worker that collects."""
+    return RSAKey.generate_key(2048, {"kid": kid})
 
 
 @dataclass
 class FakeProvider:
     """What it answers: `claims` replace those of the token, `algorithm` and `key` its signature."""
 
-    key: RSAKey = field(default_factory=lambda: KEY)
+    key: RSAKey = field(default_factory=lambda: key("own"))
     address: str = ""
     issuer: str = ""
     email: str = "ana@example.com"
@@ -109,7 +112,7 @@ def serving() -> Iterator[FakeProvider]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         fake.address = fake.issuer = f"http://127.0.0.1:{server.server_address[1]}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         try:
             yield fake
         finally:

@@ -14,7 +14,7 @@ from llm_monitoring.access import sign_ins
 from llm_monitoring.access.audit import Actor
 from llm_monitoring.errors import ConfigurationError
 from llm_monitoring.web.oidc import KEPT_SECONDS, REFETCH_SECONDS
-from tests.integration.web.oidc_provider import CLIENT_ID, CLIENT_SECRET, NEXT_KEY, OTHER_KEY, FakeProvider, serving
+from tests.integration.web.oidc_provider import CLIENT_ID, CLIENT_SECRET, FakeProvider, key, serving
 from tests.integration.web.world import World, open_world
 
 SESSION = "__Host-llm_session"
@@ -168,7 +168,7 @@ def test_microsoft_has_a_claim_of_its_own(world: World, provider: FakeProvider, 
 def test_a_token_is_signed_by_the_provider(world: World, provider: FakeProvider, kind: str) -> None:
     """By its own key; a signature that is made with the shared secret is none."""
     if kind == "another key":
-        provider.signer = OTHER_KEY
+        provider.signer = key("another")
     else:
         provider.signer, provider.algorithm = OctKey.import_key(CLIENT_SECRET), "HS256"
     assert 403 == sign_in(world, provider).status_code
@@ -264,7 +264,7 @@ def test_a_new_key_of_the_provider_is_fetched(world: World, provider: FakeProvid
     assert world.service.oidc is not None
     world.service.oidc.documents.clock = lambda: now[0]
     sign_in(world, provider)
-    provider.key = NEXT_KEY
+    provider.key = key("next", "two")
     now[0] = 1.0
     refused = sign_in(world, provider).status_code
     now[0] = REFETCH_SECONDS
