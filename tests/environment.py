@@ -86,6 +86,16 @@ class Environment:
         """Return the key in the clear of a user for a provider."""
         return next(key for key, owner in self.keys.items() if owner == user and key.startswith(PREFIXES[provider]))
 
+    def replaced_keys(self) -> set[str]:
+        """The keys in the clear after which their owner got another one for the same provider."""
+        last = {
+            (owner, prefix): key
+            for key, owner in self.keys.items()
+            for prefix in PREFIXES.values()
+            if key.startswith(prefix)
+        }
+        return self.keys.keys() - last.values()
+
     def add_operator_keys(self, providers: Sequence[ProviderName] = PROVIDERS) -> None:
         for provider in providers:
             self.operator[f"{provider.upper()}_API_KEY"] = self.new_key(provider, OPERATOR)

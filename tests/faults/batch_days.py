@@ -13,6 +13,7 @@ from typing import Final
 import pytest
 
 from llm_monitoring import failpoints
+from llm_monitoring.demo.bill import fingerprint
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.runs.batches import groups, submission
 from tests.environment import AMPLE, Environment
@@ -106,11 +107,13 @@ def check(environment: Environment, *days: date, whole: bool = False) -> list[st
 class Losses:
     """The paid answers that never came into the database, by their cause.
 
-    `spoiled`: those of batches of which the provider spoiled the line, by its fault. `in_flight`: of single calls.
+    `spoiled`: those of batches of which the provider spoiled the line, by its fault. `out_of_sight`: of batches of a
+    key that was replaced meanwhile by one of another account, which does not see them. `in_flight`: of single calls.
     `unexplained`: of batches with a whole line, which no kill may lose, as the results can be downloaded again.
     """
 
     spoiled: Counter[str]
+    out_of_sight: int
     in_flight: int
     unexplained: list[str]
 
@@ -122,11 +125,14 @@ def losses(environment: Environment) -> Losses:
     batched = {row["id"] for row in calls if row["batch_id"] is not None}
     lines, spoiled = environment.server.bill.lines, environment.server.batches.spoiled
     lost = {charge.custom_id for charge in lines if charge.custom_id} - kept
+    replaced = {fingerprint(key) for key in environment.replaced_keys()}
+    hidden = {charge.custom_id for charge in lines if charge.key in replaced} & lost - spoiled.keys()
     single = sum(not charge.custom_id for charge in lines) - len(kept - batched)
     return Losses(
         spoiled=Counter(spoiled[each] for each in lost if each in spoiled),
+        out_of_sight=len(hidden),
         in_flight=max(0, single),
-        unexplained=sorted(f"answer {each} of a batch was lost" for each in lost if each not in spoiled),
+        unexplained=sorted(f"answer {each} of a batch was lost" for each in lost - hidden - spoiled.keys()),
     )
 
 

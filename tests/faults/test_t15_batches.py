@@ -201,6 +201,11 @@ def test_t15_killed_processes_lose_no_charge(
         lost = losses(environment)
         note.count_money(environment.ledger_view())
         note.add(kills=storm.kills, runs=len(environment.processes))
-        note.add(lost_to_spoiled_lines=lost.spoiled, lost_in_flight=lost.in_flight, lost_otherwise=lost.unexplained)
+        note.add(
+            lost_to_spoiled_lines=lost.spoiled,
+            lost_out_of_sight=lost.out_of_sight,
+            lost_in_flight=lost.in_flight,
+            lost_otherwise=lost.unexplained,
+        )
         assert [] == broken + check(environment, whole=True) + lost.unexplained
         assert lost.in_flight <= storm.kills * WORKERS
