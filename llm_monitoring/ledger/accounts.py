@@ -29,8 +29,10 @@ class Standing:
 
     @property
     def shown_percent(self) -> Decimal:
-        """`percent` with one decimal, rounded down: it never reads 100.0, or the threshold, before that is reached."""
-        return self.percent.quantize(Decimal("0.1"), ROUND_DOWN)
+        """`percent` with one decimal; it never reads 100.0, or the threshold, before that is reached."""
+        shown = round(self.percent, 1)
+        is_early = any(self.percent < mark <= shown for mark in (self.threshold, BLOCKED_AT))
+        return self.percent.quantize(Decimal("0.1"), ROUND_DOWN) if is_early else shown
 
     @property
     def blocked(self) -> bool:

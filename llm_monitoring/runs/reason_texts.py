@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from llm_monitoring.domain import usd_text
 from llm_monitoring.keys import KeyUnreadable
 from llm_monitoring.keys import Reason as KeyReason
 from llm_monitoring.ledger import Standing
@@ -188,5 +187,6 @@ def problem_text(problem: ProjectProblem, language: Language) -> str:
 
 
 def standing_line(standing: Standing) -> str:
-    spent, limit = usd_text(standing.spent_usd), usd_text(standing.budget_usd)
-    return f"User #{standing.user_id}: {spent} / {limit} ({standing.shown_percent}%)"
+    """The line that operators filter on: its amounts have two decimals, however small."""
+    amounts = f"${standing.spent_usd:.2f} / ${standing.budget_usd:.2f}"
+    return f"User #{standing.user_id}: {amounts} ({standing.shown_percent}%)"

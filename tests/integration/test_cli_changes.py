@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
-from click.testing import CliRunner, Result
 
 from llm_monitoring import projects
-from llm_monitoring.cli.root import root
 from llm_monitoring.domain import ProviderName
 from llm_monitoring.jobs import daily
 from llm_monitoring.process.wording import PROGRAM
@@ -23,14 +21,15 @@ from llm_monitoring.runs import records
 from llm_monitoring.runs.records import RunLock
 from llm_monitoring.settings.fields import load_settings
 from tests.environment import Environment, open_environment
+from tests.integration.command_line import Cli
 
 EMAIL = "a@example.com"
 PROVIDERS: Final[tuple[ProviderName, ...]] = ("openai", "google")
 PROMPTS = ["¿Qué programa de facturación recomiendas?", "Mejores alternativas para autónomos"]
 
 
-@dataclass
-class Installation:
+@dataclass(frozen=True)
+class Installation(Cli):
     """An environment, and the commands on it in this process."""
 
     environment: Environment
@@ -41,24 +40,6 @@ class Installation:
         """The daily job, in this process."""
         settings = load_settings(self.environment.variables({"LLM_SENTIMENT": "false", **variables}), dotenv=False)
         return daily.run(settings, daily.Options(None, None, dry_run=False, demo=False))
-
-    def run(self, *arguments: str, stdin: str | None = None) -> Result:
-        return CliRunner().invoke(root, arguments, input=stdin, prog_name=PROGRAM)
-
-    def done(self, *arguments: str, stdin: str | None = None) -> str:
-        result = self.run(*arguments, stdin=stdin)
-        assert 0 == result.exit_code, result.output
-        assert "" == result.stderr, result.output
-        return result.stdout
-
-    def json(self, *arguments: str) -> Any:
-        return json.loads(self.done(*arguments, "--json"))
-
-    def refused(self, *arguments: str, code: int = 2) -> str:
-        result = self.run(*arguments)
-        assert code == result.exit_code, result.output
-        assert 1 == len(result.stderr.splitlines()), result.output
-        return result.stderr.removeprefix("error: ").rstrip("\n")
 
     def shown(self) -> projects.Project:
         return projects.find(self.environment.db, self.project)

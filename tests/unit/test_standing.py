@@ -18,6 +18,8 @@ from llm_monitoring.runs.reason_texts import standing_line
         ("100", "100.0", "User #7: $100.00 / $100.00 (100.0%)"),
         ("105", "105.0", "User #7: $105.00 / $100.00 (105.0%)"),
         ("79.96", "79.9", "User #7: $79.96 / $100.00 (79.9%)"),
+        ("66.67", "66.7", "User #7: $66.67 / $100.00 (66.7%)"),
+        ("0.004", "0.0", "User #7: $0.00 / $100.00 (0.0%)"),
     ],
 )
 def test_the_part_that_is_used_shows_no_limit_before_it_is_reached(spent: str, shown: str, line: str) -> None:
